@@ -1,0 +1,1 @@
+"""Pure values and arithmetic: numpy only, no files, no devices, no clocks."""

@@ -1,0 +1,81 @@
+"""What a classifier says about a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One class and how strongly the model believes in it.
+
+    Attributes:
+        index: position in the model's output.
+        label: name of the class.
+        score: the output value; 0 to 1 for a model that ends in softmax.
+    """
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTimes:
+    """Milliseconds that one frame spent in each stage."""
+
+    read: float = 0.0
+    decode: float = 0.0
+    resize: float = 0.0
+    invoke: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The result for one frame.
+
+    Attributes:
+        categories: best first; empty when none reaches the score threshold.
+        frame_index: ``index`` of the frame that was judged.
+        camera: address of the frame's source.
+        name: file name of the picture, else empty.
+        captured_ns: monotonic clock at capture.
+        age_ms: age of the picture when this result was put out.
+        stages_ms: where the time went.
+        dropped: frames that the source threw away so far, because newer ones had come.
+    """
+
+    categories: tuple[Category, ...]
+    frame_index: int = 0
+    camera: str = ""
+    name: str = ""
+    captured_ns: int = 0
+    age_ms: float = 0.0
+    stages_ms: StageTimes = field(default_factory=StageTimes)
+    dropped: int = 0
+
+    @property
+    def top(self) -> Category | None:
+        """The best category, or None when none reached the threshold."""
+        return self.categories[0] if self.categories else None
+
+
+def top_categories(
+    scores: NDArray[np.float32], labels: Sequence[str], *, max_results: int = 5, score_threshold: float = 0.0
+) -> tuple[Category, ...]:
+    """Return the best categories, best first; equal scores keep the order of the classes.
+
+    Args:
+        scores: float32, shape (C,).
+        labels: C names.
+        max_results: how many at most, from 1.
+        score_threshold: leave out categories below it.
+    """
+    if max_results < 1:
+        raise ValueError(f"max_results must be at least 1, got {max_results}")
+    order = np.argsort(-scores, kind="stable")[:max_results]
+    return tuple(Category(int(i), labels[i], float(scores[i])) for i in order if scores[i] >= score_threshold)
