@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # OpenCV writes its own complaints to stderr, beside the one sentence that edgecnn raises.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -101,12 +101,9 @@ def to_input(frame: Frame, contract: InputContract) -> NDArray[np.uint8]:
         uint8, shape (contract.height, contract.width, 3), RGB, values 0 to 255, contiguous.
     """
     pixels = _center_crop(frame.pixels, contract)
-    if contract.aspect == "fit":
-        small = _fit(pixels, contract.size_wh)
-    else:
-        small = resize(pixels, contract.size_wh)
+    small = _fit(pixels, contract.size_wh) if contract.aspect == "fit" else resize(pixels, contract.size_wh)
     if frame.color_order == "bgr":
-        small = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        small = _uint8(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return np.ascontiguousarray(small)
 
 
@@ -211,13 +208,12 @@ def _reduced_flag(columns: int, rows: int, contract: InputContract) -> int:
     return cv2.IMREAD_COLOR
 
 
-class _JpegHeader:
-    """Size of a JPEG and where its first scan begins."""
+class _JpegHeader(NamedTuple):
+    """Size of a JPEG in pixels, and the byte where its first scan begins."""
 
-    __slots__ = ("height", "scan_start", "width")
-
-    def __init__(self) -> None:
-        self.width = self.height = self.scan_start = 0
+    width: int
+    height: int
+    scan_start: int
 
 
 def _jpeg_header(data: bytes) -> _JpegHeader | None:
@@ -225,7 +221,8 @@ def _jpeg_header(data: bytes) -> _JpegHeader | None:
 
     Reference: ITU-T T.81, annex B.
     """
-    header, position = _JpegHeader(), 2
+    width = height = 0
+    position = 2
     while position + 4 <= len(data):
         marker, kind, length = struct.unpack_from(">BBH", data, position)
         if marker != 0xFF:
@@ -234,10 +231,9 @@ def _jpeg_header(data: bytes) -> _JpegHeader | None:
             position += 1 if kind == 0xFF else 2
             continue
         if kind == 0xDA:
-            header.scan_start = position
-            return header if header.width else None
+            return _JpegHeader(width, height, position) if width else None
         if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC) and position + 9 <= len(data):
-            header.height, header.width = struct.unpack_from(">HH", data, position + 5)
+            height, width = struct.unpack_from(">HH", data, position + 5)
         position += 2 + length
     return None
 
@@ -248,7 +244,7 @@ def _decode_other(data: bytes, buffer: NDArray[np.uint8]) -> NDArray[np.uint8] |
         return None
     if b"EXIF" in data or b"eXIf" in data:  # a rotation, which IMREAD_UNCHANGED would pass over
         return _optional(cv2.imdecode(buffer, cv2.IMREAD_COLOR))
-    pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    pixels: NDArray[Any] | None = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         return _optional(cv2.imdecode(buffer, cv2.IMREAD_COLOR))
     if pixels.dtype == np.uint16:

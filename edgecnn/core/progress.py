@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -20,14 +20,8 @@ class Progress(Protocol):
     def say(self, message: str) -> None:
         """Tell the user one finished step or one thing to know."""
 
-    def task(self, title: str, total: int) -> _TaskContext:
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
         """Open a counted piece of work of ``total`` units; use it in a ``with`` statement."""
-
-
-class _TaskContext(Protocol):
-    def __enter__(self) -> Task: ...
-
-    def __exit__(self, *exc_info: object) -> bool | None: ...
 
 
 class SilentTask:

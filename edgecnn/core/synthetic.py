@@ -32,13 +32,15 @@ def synthetic_picture(seed: int, width: int, height: int) -> NDArray[np.uint8]:
         wave += _triangle((y * (c % 5 + 1) + x * ((c >> 8) % 3)) * 256 // (8 + d % 64))
         noise = _hash32((x // 8) * np.uint32(7919) + (y // 8) * np.uint32(104729) + np.uint32(b)) % np.uint32(256)
         planes.append((wave * 3 + noise * 2) // 8)
-    return np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+    return picture
 
 
 def _triangle(phase: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return a triangle wave of period 512, values 0 to 255."""
-    ramp: NDArray[np.uint32] = phase % np.uint32(512)
-    return np.minimum(ramp, np.uint32(511) - ramp)
+    ramp = phase % np.uint32(512)
+    wave: NDArray[np.uint32] = np.minimum(ramp, np.uint32(511) - ramp)
+    return wave
 
 
 def _hash32(value: NDArray[np.uint32] | np.uint32) -> NDArray[np.uint32]:

@@ -1,0 +1,112 @@
+"""What must be true of a graph before an interpreter may see it.
+
+LiteRT verifies the FlatBuffer's own structure; tflite-runtime verifies nothing; neither asks
+whether an operator has the inputs, scales and strides that its kernel reads. A file that breaks
+one of the rules below crashes the process instead of raising an error.
+"""
+
+from __future__ import annotations
+
+import math
+
+from edgecnn.errors import ModelIntegrityError
+from edgecnn.modelfile.graph import Graph, Operator, Tensor
+from edgecnn.modelfile.opcodes import NEEDS_SCALES, OPERATOR_RULES
+
+MAX_TENSOR_BYTES = 1 << 30
+MAX_TENSORS = 100_000
+MAX_RANK = 8
+_EIGHT_BIT = ("int8", "uint8")
+
+
+def check_structure(graph: Graph) -> None:
+    """Raise ModelIntegrityError with the first rule that the graph breaks."""
+    if graph.num_subgraphs != 1:
+        raise ModelIntegrityError(
+            f"the file holds {graph.num_subgraphs} graphs (control flow); edgecnn runs plain networks of one"
+        )
+    if not (graph.inputs and graph.outputs and graph.operators) or len(graph.tensors) > MAX_TENSORS:
+        raise ModelIntegrityError("the graph has no inputs, no outputs, no operators or too many tensors")
+    for index in (*graph.inputs, *graph.outputs):
+        _check_index(graph, index, "the graph's ends")
+    for tensor in graph.tensors:
+        _check_tensor(graph, tensor)
+    ready = {index for index, tensor in enumerate(graph.tensors) if tensor.is_variable or graph.is_constant(tensor)}
+    ready.update(graph.inputs)
+    for operator in graph.operators:
+        _check_operator(graph, operator, ready)
+        ready.update(operator.outputs)
+    if not ready.issuperset(graph.outputs):
+        raise ModelIntegrityError("an output of the graph is never computed")
+
+
+def _check_index(graph: Graph, index: int, where: str) -> None:
+    if not 0 <= index < len(graph.tensors):
+        raise ModelIntegrityError(f"{where} name tensor {index}, but the graph has {len(graph.tensors)}")
+
+
+def _check_tensor(graph: Graph, tensor: Tensor) -> None:
+    if len(tensor.shape) > MAX_RANK or any(size < -1 or size == 0 for size in tensor.shape):
+        raise ModelIntegrityError(f"tensor {tensor.name!r} has the impossible shape {tensor.shape}")
+    size, stored = tensor.num_bytes, graph.buffer(tensor.buffer).size
+    if size is not None and size > MAX_TENSOR_BYTES:
+        raise ModelIntegrityError(f"tensor {tensor.name!r} of shape {tensor.shape} would take {size >> 20} MiB")
+    if stored and size is not None and stored != size:
+        raise ModelIntegrityError(f"tensor {tensor.name!r} needs {size} bytes, but the file has {stored} for it")
+    if tensor.scales:
+        _check_scales(tensor)
+
+
+def _check_scales(tensor: Tensor) -> None:
+    if not (all(map(math.isfinite, tensor.scales)) and min(tensor.scales) > 0):
+        raise ModelIntegrityError(f"tensor {tensor.name!r} has a scale that is not a positive number")
+    if len(tensor.zero_points) not in (0, len(tensor.scales)):
+        raise ModelIntegrityError(
+            f"tensor {tensor.name!r} has {len(tensor.scales)} scales and {len(tensor.zero_points)} zero points"
+        )
+    limits = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}.get(tensor.dtype)
+    zero_points = tensor.zero_points or (0,)
+    if limits and not limits[0] <= min(zero_points) <= max(zero_points) <= limits[1]:
+        raise ModelIntegrityError(f"tensor {tensor.name!r} has a zero point outside of {tensor.dtype}")
+    if len(tensor.scales) > 1:
+        axis = tensor.axis
+        if not (0 <= axis < len(tensor.shape) and tensor.shape[axis] == len(tensor.scales)):
+            raise ModelIntegrityError(
+                f"tensor {tensor.name!r} has {len(tensor.scales)} scales along axis {axis} of shape {tensor.shape}"
+            )
+
+
+def _check_operator(graph: Graph, operator: Operator, ready: set[int]) -> None:
+    present = [index for index in operator.inputs if index != -1]
+    for index in (*present, *operator.outputs):
+        _check_index(graph, index, f"operator {operator.name}")
+    if not operator.outputs:
+        raise ModelIntegrityError(f"operator {operator.name} has no output")
+    if not ready.issuperset(present):
+        raise ModelIntegrityError(f"operator {operator.name} reads a tensor that nothing has computed yet")
+    if ready.intersection(operator.outputs):
+        raise ModelIntegrityError(f"operator {operator.name} writes over an input, a constant or another result")
+    _check_rule(operator)
+    if operator.name in NEEDS_SCALES:
+        for index in (*present, *operator.outputs):
+            tensor = graph.tensors[index]
+            if tensor.dtype in _EIGHT_BIT and not tensor.scales:
+                raise ModelIntegrityError(f"{operator.name} needs a scale for its 8-bit tensor {tensor.name!r}")
+
+
+def _check_rule(operator: Operator) -> None:
+    rule = OPERATOR_RULES.get(operator.name)
+    if rule is None:
+        return
+    num = len(operator.inputs)
+    if not rule.min_inputs <= num <= rule.max_inputs or -1 in operator.inputs[: rule.min_inputs]:
+        raise ModelIntegrityError(
+            f"operator {operator.name} has inputs {list(operator.inputs)}; "
+            f"it takes {rule.min_inputs} to {rule.max_inputs} and none of the first {rule.min_inputs} may be missing"
+        )
+    if len(operator.outputs) != rule.num_outputs:
+        raise ModelIntegrityError(f"operator {operator.name} has {len(operator.outputs)} outputs, not one")
+    for field, default in rule.positive_options:
+        value = operator.options.integer(field, "i", default) if operator.options else default
+        if value < 1:
+            raise ModelIntegrityError(f"operator {operator.name} has a stride, filter size or dilation of {value}")
