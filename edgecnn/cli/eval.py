@@ -1,0 +1,131 @@
+"""``edgecnn eval``: how good are these models on these pictures?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from edgecnn.cli.progress import TerminalProgress
+from edgecnn.data import SPLIT_NAMES, ImageFolder
+from edgecnn.evaluate.comparison import Candidate, Judgement, Pictures, choose_from_splits, choose_pictures, judge
+from edgecnn.evaluate.evaluator import scorer
+from edgecnn.runtime.classifier import Classifier
+from edgecnn.runtime.find_model import find_model
+from edgecnn.train.run_folder import RunFolder, is_run
+
+_MAX_CONFUSION_COLUMNS = 12
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="MODEL... [DATA]")
+@click.option("--versus", multiple=True, metavar="MODEL", help="A further model to compare with the first.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of pictures; the same as a last argument DATA.")
+@click.option("--split", type=click.Choice(SPLIT_NAMES), help="Which split; test if left out, else val, else all.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Labels file, for a .tflite that brings none.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object; a list of them for several models.")
+def command(
+    targets: tuple[str, ...],
+    versus: tuple[str, ...],
+    data: Path | None,
+    split: str | None,
+    labels: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure the accuracy of MODELs: runs, .tflite files, published models.
+
+    Without DATA, a run is judged on its own test split, and so are the files beside it.
+    """
+    models, folders = _sort_targets([*targets, *versus], data)
+    runs = {name: RunFolder.open(Path(name)) for name in models if is_run(Path(name))}
+    pictures = _choose_pictures(folders, list(runs.values()), split)
+    candidates = [_run_candidate(runs[name]) if name in runs else _file_candidate(name, labels) for name in models]
+    click.echo(f"judging on {len(pictures.pictures)} pictures ({pictures.split}) of {pictures.root}", err=True)
+    judgements = judge(candidates, pictures, TerminalProgress())
+    for sentence in judgements[0].evaluation.unreadable[:10]:
+        click.echo(f"skipped: {sentence}", err=True)
+    if as_json:
+        objects = [judgement.to_json() for judgement in judgements]
+        click.echo(json.dumps(objects if len(objects) > 1 else objects[0]))
+    else:
+        click.echo(_format(judgements))
+
+
+def _sort_targets(targets: Sequence[str], data: Path | None) -> tuple[list[str], list[Path]]:
+    """Tell models from folders of pictures."""
+    folders = [] if data is None else [data]
+    models = []
+    for target in targets:
+        path = Path(target)
+        if path.is_dir() and not is_run(path):
+            folders.append(path)
+        else:
+            models.append(target)
+    if len(folders) > 1:
+        raise click.UsageError(f"one folder of pictures at a time, got {', '.join(map(str, folders))}")
+    if not models:
+        raise click.UsageError(f"{folders[0]} is a folder of pictures, not a run; name a run or a .tflite file, too")
+    return models, folders
+
+
+def _choose_pictures(folders: Sequence[Path], runs: Sequence[RunFolder], split: str | None) -> Pictures:
+    run = runs[0] if runs else None
+    if not folders:
+        if run is None:
+            raise click.UsageError("say on which pictures: a last argument DATA, or a run whose test split is taken")
+        return choose_from_splits(run.data_root, run.labels, run.splits, split)
+    folder = ImageFolder.scan(folders[0])
+    # The run's own folder without given splits: judge on the split that training did not see.
+    if run and not folder.has_splits and folders[0].resolve() == run.data_root.resolve():
+        return choose_from_splits(folders[0], run.labels, run.splits, split)
+    return choose_pictures(folder, split)
+
+
+def _run_candidate(run: RunFolder) -> Candidate:
+    from edgecnn.train.keras_model import load_keras_scorer
+
+    return Candidate(
+        name=str(run.path), labels=run.labels, contract=run.contract, score_batch=load_keras_scorer(run).scores
+    )
+
+
+def _file_candidate(name: str, labels: Path | None) -> Candidate:
+    path = find_model(name)
+    classifier = Classifier.load(path, labels_path=labels)
+    return Candidate(
+        name=str(path), labels=classifier.labels, contract=classifier.contract, score_batch=scorer(classifier)
+    )
+
+
+def _format(judgements: Sequence[Judgement]) -> str:
+    width = max(len("model"), *(len(judgement.name) for judgement in judgements))
+    lines = [f"{'model':<{width}}  {'top 1':>7}  {'top 3':>7}  {'pictures':>8}  {'agreement':>9}"]
+    for judgement in judgements:
+        metrics = judgement.evaluation.metrics
+        agrees = "" if judgement.agreement is None else f"{judgement.agreement:.1%}"
+        lines.append(
+            f"{judgement.name:<{width}}  {metrics.top1:>7.1%}  {metrics.top3:>7.1%}  {metrics.num:>8}  {agrees:>9}"
+        )
+    for judgement in judgements:
+        lines += ["", f"{judgement.name}, by class:", *_class_table(judgement)]
+    return "\n".join(lines)
+
+
+def _class_table(judgement: Judgement) -> list[str]:
+    metrics = judgement.evaluation.metrics
+    rows = [(label, figures) for label, figures in metrics.per_class.items() if figures.num]
+    width = max(len(label) for label, _ in rows)
+    with_confusion = len(metrics.per_class) <= _MAX_CONFUSION_COLUMNS
+    columns = "  taken for: " + " ".join(metrics.per_class) if with_confusion else ""
+    lines = [f"{'':<{width}}  pictures  recall  precision{columns}"]
+    for index, (label, figures) in enumerate(metrics.per_class.items()):
+        if not figures.num:
+            continue
+        line = f"{label:<{width}}  {figures.num:>8}  {figures.recall:>6.1%}  {figures.precision:>9.1%}"
+        if with_confusion:
+            cells = zip(metrics.per_class, metrics.confusion[index], strict=True)
+            line += " " * 13 + " ".join(f"{count:>{len(name)}}" for name, count in cells)
+        lines.append(line)
+    return lines

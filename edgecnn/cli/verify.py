@@ -1,0 +1,44 @@
+"""``edgecnn verify``: does the file compute here what it computed where it was made?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from edgecnn.modelfile import ModelFile
+from edgecnn.runtime.find_model import find_model
+from edgecnn.runtime.verification import Verification, verify
+
+
+@click.command()
+@click.argument("file")
+@click.option("--builtin-kernels", is_flag=True, help="Run without XNNPACK, to see how far other kernels differ.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(file: str, builtin_kernels: bool, as_json: bool) -> int:
+    """Replay the golden vectors of the model file FILE; exit code 3 if they come out differently."""
+    outcome = verify(ModelFile.open(find_model(file)), use_xnnpack=not builtin_kernels)
+    if as_json:
+        click.echo(json.dumps({**asdict(outcome), "passed": outcome.passed}))
+    else:
+        click.echo(_format(outcome))
+    return 0 if outcome.passed else 3
+
+
+def _format(outcome: Verification) -> str:
+    lines = [f"{outcome.backend}; allowed difference {outcome.tolerance_codes} codes: {outcome.reason}"]
+    for result in outcome.results:
+        if result.max_difference > outcome.tolerance_codes:
+            top = "same best class" if result.same_top else "another best class"
+            lines.append(
+                f"{result.name}: {result.num_different} outputs differ, by up to {result.max_difference} codes, {top}"
+            )
+    num = len(outcome.results)
+    largest = max(result.max_difference for result in outcome.results)
+    verdict = (
+        f"verified: {num} golden vectors, largest difference {largest} codes"
+        if outcome.passed
+        else f"MISMATCH: {len(lines) - 1} of {num} golden vectors; do not trust this file on this machine"
+    )
+    return "\n".join([*lines, verdict])
