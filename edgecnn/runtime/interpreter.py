@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgecnn.errors import BackendUnavailableError, MissingExtraError
 from edgecnn.modelfile import ModelFile
+from edgecnn.quiet import quiet_stderr
 
 # LiteRT crashes when it is asked for absurdly many threads (100,000 on 2.3).
 MAX_THREADS = 64
@@ -51,20 +48,22 @@ class Interpreter:
         custom = sorted({op.name for op in file.graph.operators if op.name.startswith("CUSTOM")})
         if custom:
             raise BackendUnavailableError(f"{file.path}: {_explain_custom(custom)}")
+        self._path = file.path
         self.num_threads = max(1, min(num_threads or default_num_threads(), MAX_THREADS))
         module, self.runtime = _import_runtime()
         options: dict[str, Any] = {"model_content": file.model, "num_threads": self.num_threads}
         if not use_xnnpack:
             options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            with _quiet_stderr():
+            with quiet_stderr():  # LiteRT greets there
                 self._interpreter = module.Interpreter(**options)
                 self._interpreter.allocate_tensors()
+            self.kernels = "XNNPACK" if self._has_delegate() else "builtin"
         except (ValueError, RuntimeError, SystemError) as exc:
-            raise BackendUnavailableError(f"{file.path}: {self.runtime} cannot run this model: {exc}") from exc
-        self.kernels = "XNNPACK" if self._has_delegate() else "builtin"
+            raise self._unfit(exc) from exc
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
+        self._output_shape = file.output.shape[1:]
 
     def invoke(self, values: NDArray[Any]) -> NDArray[Any]:
         """Run the network once; other threads go on meanwhile.
@@ -74,11 +73,22 @@ class Interpreter:
 
         Returns:
             The output tensor without its batch axis: shape (C,), the model's dtype.
+
+        Raises:
+            BackendUnavailableError: the network turns out to be wrong only now that it runs.
         """
         self._interpreter.set_tensor(self._input, values[np.newaxis])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as exc:
+            raise self._unfit(exc) from exc
         output: NDArray[Any] = self._interpreter.get_tensor(self._output)[0]
+        if output.shape != self._output_shape:
+            raise self._unfit(f"its output has shape {output.shape}, but the file says {self._output_shape}")
         return output
+
+    def _unfit(self, reason: Exception | str) -> BackendUnavailableError:
+        return BackendUnavailableError(f"{self._path}: {self.runtime} cannot run this model: {reason}")
 
     def _has_delegate(self) -> bool:
         # The name is private, but nothing public tells (LiteRT 2.3, tflite-runtime 2.14).
@@ -112,19 +122,7 @@ def _import_runtime() -> tuple[Any, str]:
 
 def _explain_custom(custom: list[str]) -> str:
     if custom == ["CUSTOM edgetpu-custom-op"]:
-        return "this file is compiled for a Coral Edge TPU and cannot run on the CPU; use the plain int8 file it came from"
+        return (
+            "this file is compiled for a Coral Edge TPU and cannot run on the CPU; use the plain int8 file it came from"
+        )
     return f"the network has operators that only its maker's runtime knows: {', '.join(custom)}"
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep LiteRT's greeting off the screen; it writes past Python, straight to descriptor 2."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as sink:
-        saved = os.dup(2)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
