@@ -1,0 +1,1 @@
+"""Sinks that come with edgecnn, one file each; ``edgecnn.runtime.plugins`` finds them."""

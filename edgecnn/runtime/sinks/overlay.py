@@ -1,0 +1,73 @@
+"""Text on pictures, in any script that the installed OpenCV can draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecnn.core.contract import InputContract
+from edgecnn.core.frame import Frame
+from edgecnn.core.predictions import Category
+from edgecnn.imaging import to_input  # before OpenCV, whose own log it silences
+
+# isort: split
+import cv2
+
+_WHITE = (255, 255, 255)
+_SHADE = 0.4
+_TEXT_PER_HEIGHT = 1 / 18
+_SMALLEST_TEXT_PX = 10
+_HERSHEY_CAPITAL_PX = 22.0
+
+
+def fit_canvas(frame: Frame, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return a fresh BGR copy of a frame, uint8 (height, width, 3), with grey bars where it does not fill the size."""
+    rows, columns = frame.pixels.shape[:2]
+    if (columns, rows) == size_wh:
+        return frame.pixels.copy() if frame.color_order == "bgr" else np.ascontiguousarray(frame.pixels[..., ::-1])
+    rgb = to_input(frame, InputContract(width=size_wh[0], height=size_wh[1], aspect="fit"))
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def draw_label(canvas: NDArray[np.uint8], category: Category | None) -> None:
+    """Write a category and its score into the top left corner of a BGR picture, on a darkened strip."""
+    if category is None:
+        return
+    text = f"{category.label}  {category.score:.0%}"
+    rows, columns = canvas.shape[:2]
+    text_px = max(_SMALLEST_TEXT_PX, round(rows * _TEXT_PER_HEIGHT))
+    width = _text_width(text, text_px)
+    if width > columns - text_px:  # a long name in a small picture
+        text_px = max(_SMALLEST_TEXT_PX, int(text_px * (columns - text_px) / width))
+        width = _text_width(text, text_px)
+    strip = canvas[: 2 * text_px, : width + text_px]
+    strip[:] = (strip * _SHADE).astype(np.uint8)
+    _draw_text(canvas, text, (text_px // 2, round(1.4 * text_px)), text_px)
+
+
+# OpenCV 5 draws UTF-8 with a font it carries along; OpenCV 4 knows ASCII strokes only.
+if hasattr(cv2, "FontFace"):
+    _SANS: Any = cv2.FontFace("sans")
+
+    def _text_width(text: str, text_px: int) -> int:
+        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, text_px), _SANS, text_px)
+        return int(width)
+
+    def _draw_text(canvas: NDArray[np.uint8], text: str, origin: tuple[int, int], text_px: int) -> None:
+        cv2.putText(canvas, text, origin, _WHITE, _SANS, text_px)
+
+else:
+
+    def _text_width(text: str, text_px: int) -> int:
+        (width, _), _ = cv2.getTextSize(_to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, text_px / _HERSHEY_CAPITAL_PX, 1)
+        return int(width)
+
+    def _draw_text(canvas: NDArray[np.uint8], text: str, origin: tuple[int, int], text_px: int) -> None:
+        scale = text_px / _HERSHEY_CAPITAL_PX
+        cv2.putText(canvas, _to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, 1, cv2.LINE_AA)
+
+
+def _to_ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode("ascii")

@@ -1,0 +1,1 @@
+"""Sources that come with edgecnn, one file each; ``edgecnn.runtime.plugins`` finds them."""

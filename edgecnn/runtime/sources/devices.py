@@ -1,0 +1,76 @@
+"""Which cameras this machine has, and why one of them cannot be used."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from edgecnn.errors import CameraMissingError
+
+_SYSFS = Path("/sys/class/video4linux")
+
+
+class VideoDevice(NamedTuple):
+    """A video device node and the name that its driver gives it."""
+
+    path: str
+    name: str
+
+
+def list_devices() -> list[VideoDevice]:
+    """Return the video devices of this machine, in the order of their numbers."""
+    nodes = sorted(_SYSFS.glob("video*"), key=lambda node: (len(node.name), node.name))
+    return [VideoDevice(f"/dev/{node.name}", _name_of(node)) for node in nodes]
+
+
+def device_path(place: str) -> str:
+    """Return the device that ``3`` or ``/dev/v4l/by-path/…`` means.
+
+    Raises:
+        CameraMissingError: ``place`` is neither a number nor a path.
+    """
+    if re.fullmatch("[0-9]+", place):
+        return f"/dev/video{int(place)}"
+    if place.startswith("/"):
+        return place
+    raise CameraMissingError(f"camera:{place} is neither a number nor a device such as /dev/video0; {_what_there_is()}")
+
+
+def check_device(path: str) -> None:
+    """Try whether a device is there and may be opened.
+
+    Raises:
+        CameraMissingError: it is not; the message says what is there instead.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except FileNotFoundError as exc:
+        raise CameraMissingError(f"there is no camera {path}; {_what_there_is()}") from exc
+    except PermissionError as exc:
+        raise CameraMissingError(
+            f"no permission to open the camera {path}; run: sudo usermod -aG video $USER, and log in again"
+        ) from exc
+    except OSError as exc:
+        raise CameraMissingError(f"cannot open the camera {path}: {exc.strerror}; {_what_there_is()}") from exc
+
+
+def is_checkable() -> bool:
+    """Whether cameras are device files here, as they are on Linux."""
+    return sys.platform.startswith("linux")
+
+
+def _what_there_is() -> str:
+    devices = list_devices()
+    if not devices:
+        return "there is no camera on this machine"
+    return "this machine has " + ", ".join(f"{device.path} ({device.name})" for device in devices)
+
+
+def _name_of(node: Path) -> str:
+    try:
+        return (node / "name").read_text("utf-8", errors="replace").strip() or "unnamed"
+    except OSError:
+        return "unnamed"
