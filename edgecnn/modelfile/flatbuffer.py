@@ -9,7 +9,6 @@ Reference: https://flatbuffers.dev/internals/
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,14 +16,23 @@ from numpy.typing import DTypeLike, NDArray
 from edgecnn.errors import ModelIntegrityError
 
 _MAX_VECTOR = 1 << 20
+_OUTSIDE = "an offset in the file leads outside of it: it is damaged or cut short"
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
     """A table at ``position`` in ``data``; fields are addressed by their number in the schema."""
 
-    data: bytes
-    position: int
+    __slots__ = ("_offsets", "data", "position")
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self.data, self.position = data, position
+        vtable = position - _read("<i", data, position)
+        num_fields = (_read("<H", data, vtable) - 4) // 2
+        try:
+            # All offsets at once: a model has thousands of fields, and each would be looked up by itself.
+            self._offsets = struct.unpack_from(f"<{max(num_fields, 0)}H", data, vtable + 4)
+        except struct.error as exc:
+            raise ModelIntegrityError(_OUTSIDE) from exc
 
     @classmethod
     def root(cls, data: bytes) -> Table:
@@ -79,11 +87,7 @@ class Table:
 
     def _field(self, field: int) -> int:
         """Return the position of a field, or 0 when it is absent."""
-        vtable = self.position - _read("<i", self.data, self.position)
-        slot = 4 + 2 * field
-        if slot >= _read("<H", self.data, vtable):
-            return 0
-        offset = _read("<H", self.data, vtable + slot)
+        offset = self._offsets[field] if field < len(self._offsets) else 0
         return self.position + offset if offset else 0
 
     def _vector(self, field: int, item_bytes: int) -> tuple[int, int]:
@@ -104,5 +108,5 @@ def _read(code: str, data: bytes, at: int) -> int:
             raise struct.error("negative offset")
         (value,) = struct.unpack_from(code, data, at)
     except struct.error as exc:
-        raise ModelIntegrityError("an offset in the file leads outside of it: it is damaged or cut short") from exc
+        raise ModelIntegrityError(_OUTSIDE) from exc
     return value  # type: ignore[no-any-return]  # the letter decides, and callers that want floats say so

@@ -161,10 +161,9 @@ def _tensor(table: Table) -> Tensor:
         raise ModelIntegrityError(f"tensor {table.text(3)!r} has the unknown element type {code}")
     quantization = table.table(4)
     scales = quantization.array(2, np.float32) if quantization else None
-    shape, signature = table.integers(0), table.integers(7)
     return Tensor(
         name=table.text(3),
-        shape=signature if signature and len(signature) == len(shape) else shape,
+        shape=_shape(table),
         dtype=_TENSOR_TYPES[code][0],
         buffer=table.integer(2, "I"),
         scales=() if scales is None else tuple(scales.tolist()),
@@ -172,6 +171,16 @@ def _tensor(table: Table) -> Tensor:
         axis=quantization.integer(6, "i") if quantization else 0,
         is_variable=bool(table.integer(5, "b")),
     )
+
+
+def _shape(table: Table) -> tuple[int, ...]:
+    """Return a tensor's shape, with -1 where the signature leaves a size open."""
+    shape, signature = table.integers(0), table.integers(7)
+    if not signature:
+        return shape
+    if len(signature) != len(shape) or any(s not in (-1, size) for size, s in zip(shape, signature, strict=True)):
+        raise ModelIntegrityError(f"tensor {table.text(3)!r} has the shape {shape} and the signature {signature}")
+    return signature
 
 
 def _operator(table: Table, codes: list[tuple[str, int]]) -> Operator:

@@ -46,37 +46,54 @@ class OperatorRule:
     """What LiteRT's kernel takes for granted; a graph that breaks it can crash the process.
 
     Attributes:
-        min_inputs: inputs that must be there (index 0 or more, not -1).
+        min_inputs: inputs that there must be.
         max_inputs: inputs that there may be.
-        num_outputs: outputs that there must be.
+        left_out: position of the input that may be -1, which is none; None where all must be there.
+        num_outputs: outputs that there must be; None where the first of the options says how many.
         positive_options: fields of the builtin options that must be at least 1 (strides,
             filter sizes, dilations), as pairs of field number and default.
+        typed_by: position of the input whose element type the outputs have; None where it may be another.
+        filter_axis: axis of the filter (input 1) that the bias (the last input) runs along.
     """
 
     min_inputs: int
     max_inputs: int
-    num_outputs: int = 1
+    left_out: int | None = None
+    num_outputs: int | None = 1
     positive_options: tuple[tuple[int, int], ...] = ()
+    typed_by: int | None = 0
+    filter_axis: int | None = None
 
 
 _POOL = OperatorRule(min_inputs=1, max_inputs=1, positive_options=((1, 0), (2, 0), (3, 0), (4, 0)))
 _UNARY = OperatorRule(min_inputs=1, max_inputs=1)
 _BINARY = OperatorRule(min_inputs=2, max_inputs=2)
+_TERNARY = OperatorRule(min_inputs=3, max_inputs=3)
+_CONVERSION = OperatorRule(min_inputs=1, max_inputs=1, typed_by=None)
 
 OPERATOR_RULES: dict[str, OperatorRule] = {
-    "CONV_2D": OperatorRule(min_inputs=2, max_inputs=3, positive_options=((1, 0), (2, 0), (4, 1), (5, 1))),
-    "DEPTHWISE_CONV_2D": OperatorRule(min_inputs=2, max_inputs=3, positive_options=((1, 0), (2, 0), (5, 1), (6, 1))),
-    "TRANSPOSE_CONV": OperatorRule(min_inputs=3, max_inputs=4, positive_options=((1, 0), (2, 0))),
-    "FULLY_CONNECTED": OperatorRule(min_inputs=2, max_inputs=3),
+    "CONV_2D": OperatorRule(
+        min_inputs=3, max_inputs=3, positive_options=((1, 0), (2, 0), (4, 1), (5, 1)), filter_axis=0
+    ),
+    "DEPTHWISE_CONV_2D": OperatorRule(
+        min_inputs=3, max_inputs=3, positive_options=((1, 0), (2, 0), (5, 1), (6, 1)), filter_axis=3
+    ),
+    "TRANSPOSE_CONV": OperatorRule(
+        min_inputs=3, max_inputs=4, left_out=3, positive_options=((1, 0), (2, 0)), typed_by=2, filter_axis=0
+    ),
+    "FULLY_CONNECTED": OperatorRule(min_inputs=2, max_inputs=3, left_out=2, filter_axis=0),
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
     "L2_POOL_2D": _POOL,
     "RESHAPE": OperatorRule(min_inputs=1, max_inputs=2),
     "SQUEEZE": _UNARY,
-    "SLICE": OperatorRule(min_inputs=3, max_inputs=3),
+    "SLICE": _TERNARY,
     "STRIDED_SLICE": OperatorRule(min_inputs=4, max_inputs=4),
+    "SPLIT": OperatorRule(min_inputs=2, max_inputs=2, num_outputs=None, typed_by=1),
+    "SPLIT_V": OperatorRule(min_inputs=3, max_inputs=3, num_outputs=None),
+    "UNPACK": OperatorRule(min_inputs=1, max_inputs=1, num_outputs=None),
     "PAD": _BINARY,
-    "PADV2": OperatorRule(min_inputs=3, max_inputs=3),
+    "PADV2": _TERNARY,
     "MIRROR_PAD": _BINARY,
     "RESIZE_BILINEAR": _BINARY,
     "RESIZE_NEAREST_NEIGHBOR": _BINARY,
@@ -84,10 +101,12 @@ OPERATOR_RULES: dict[str, OperatorRule] = {
     "PRELU": _BINARY,
     "TRANSPOSE": _BINARY,
     **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"), _BINARY),
-    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "ARG_MAX", "ARG_MIN"), _BINARY),
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), _BINARY),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), OperatorRule(min_inputs=2, max_inputs=2, typed_by=None)),
     **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "ELU", "GELU", "HARD_SWISH"), _UNARY),
     **dict.fromkeys(("LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "RSQRT", "SQRT", "EXP", "ABS", "NEG"), _UNARY),
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "CAST", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _UNARY),
+    **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _UNARY),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "CAST"), _CONVERSION),
 }
 
 # Kernels that divide by, or index, the scales of their 8-bit tensors without asking whether there are any.

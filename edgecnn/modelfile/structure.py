@@ -16,6 +16,8 @@ from edgecnn.modelfile.opcodes import NEEDS_SCALES, OPERATOR_RULES
 MAX_TENSOR_BYTES = 1 << 30
 MAX_TENSORS = 100_000
 MAX_RANK = 8
+# A factor of this or more between scales overflows the kernels' fixed-point arithmetic; real ones stay below 2**20.
+MAX_RESCALING = 2.0**24
 _EIGHT_BIT = ("int8", "uint8")
 
 
@@ -86,27 +88,54 @@ def _check_operator(graph: Graph, operator: Operator, ready: set[int]) -> None:
         raise ModelIntegrityError(f"operator {operator.name} reads a tensor that nothing has computed yet")
     if ready.intersection(operator.outputs):
         raise ModelIntegrityError(f"operator {operator.name} writes over an input, a constant or another result")
-    _check_rule(operator)
+    _check_rule(graph, operator)
     if operator.name in NEEDS_SCALES:
-        for index in (*present, *operator.outputs):
-            tensor = graph.tensors[index]
-            if tensor.dtype in _EIGHT_BIT and not tensor.scales:
-                raise ModelIntegrityError(f"{operator.name} needs a scale for its 8-bit tensor {tensor.name!r}")
+        inputs, outputs = ([graph.tensors[index] for index in side] for side in (present, operator.outputs))
+        _check_rescaling(
+            operator, [t for t in inputs if t.dtype in _EIGHT_BIT], [t for t in outputs if t.dtype in _EIGHT_BIT]
+        )
 
 
-def _check_rule(operator: Operator) -> None:
+def _check_rescaling(operator: Operator, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+    """Raise unless the 8-bit tensors have scales, and such that one can be turned into the other."""
+    for tensor in (*inputs, *outputs):
+        if not tensor.scales:
+            raise ModelIntegrityError(f"{operator.name} needs a scale for its 8-bit tensor {tensor.name!r}")
+    for tensor in outputs:
+        if max((max(source.scales) for source in inputs), default=0.0) > MAX_RESCALING * min(tensor.scales):
+            raise ModelIntegrityError(f"the scale of {tensor.name!r} is far too small for what {operator.name} reads")
+
+
+def _check_rule(graph: Graph, operator: Operator) -> None:
     rule = OPERATOR_RULES.get(operator.name)
+    missing = [position for position, index in enumerate(operator.inputs) if index == -1]
+    if any(rule is None or position != rule.left_out for position in missing):
+        raise ModelIntegrityError(f"operator {operator.name} lacks an input: it has {list(operator.inputs)}")
     if rule is None:
         return
     num = len(operator.inputs)
-    if not rule.min_inputs <= num <= rule.max_inputs or -1 in operator.inputs[: rule.min_inputs]:
-        raise ModelIntegrityError(
-            f"operator {operator.name} has inputs {list(operator.inputs)}; "
-            f"it takes {rule.min_inputs} to {rule.max_inputs} and none of the first {rule.min_inputs} may be missing"
-        )
-    if len(operator.outputs) != rule.num_outputs:
-        raise ModelIntegrityError(f"operator {operator.name} has {len(operator.outputs)} outputs, not one")
+    if not rule.min_inputs <= num <= rule.max_inputs:
+        raise ModelIntegrityError(f"operator {operator.name} has {num} inputs, not {rule.min_inputs}-{rule.max_inputs}")
+    num_outputs = _option(operator, 0, 0) if rule.num_outputs is None else rule.num_outputs
+    if len(operator.outputs) != num_outputs:
+        raise ModelIntegrityError(f"operator {operator.name} has {len(operator.outputs)} outputs, not {num_outputs}")
     for field, default in rule.positive_options:
-        value = operator.options.integer(field, "i", default) if operator.options else default
+        value = _option(operator, field, default)
         if value < 1:
             raise ModelIntegrityError(f"operator {operator.name} has a stride, filter size or dilation of {value}")
+    if rule.filter_axis is not None and len(operator.inputs) == rule.max_inputs and operator.inputs[-1] != -1:
+        _check_bias(graph, operator, rule.filter_axis)
+    if rule.typed_by is not None:
+        dtypes = {graph.tensors[index].dtype for index in (operator.inputs[rule.typed_by], *operator.outputs)}
+        if len(dtypes) > 1:
+            raise ModelIntegrityError(f"operator {operator.name} cannot turn one element type into another: {dtypes}")
+
+
+def _check_bias(graph: Graph, operator: Operator, axis: int) -> None:
+    weights, bias = graph.tensors[operator.inputs[1]].shape, graph.tensors[operator.inputs[-1]].shape
+    if len(weights) <= axis or bias != (weights[axis],):
+        raise ModelIntegrityError(f"operator {operator.name} has a filter of shape {weights} and a bias of {bias}")
+
+
+def _option(operator: Operator, field: int, default: int) -> int:
+    return operator.options.integer(field, "i", default) if operator.options else default
