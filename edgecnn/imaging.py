@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ _REDUCED_FLAGS = (
     (4, cv2.IMREAD_REDUCED_COLOR_4),
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
+# A chunk of PNG, or of WebP with its length and perhaps the head that JPEG puts in front.
+_EXIF_BLOCK = re.compile(rb"(?:eXIf|EXIF.{4}(?:Exif\0\0)?)(II\*\0|MM\0\*)", re.DOTALL)
 
 
 def is_picture_name(path: Path) -> bool:
@@ -240,18 +243,54 @@ def _jpeg_header(data: bytes) -> _JpegHeader | None:
 
 def _decode_other(data: bytes, buffer: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     # libpng writes to stderr by itself, so a PNG without its end never gets there.
-    if data[:4] == b"\x89PNG" and b"IEND" not in data[-64:]:
+    if data[:4] == b"\x89PNG" and b"IEND" not in data:
         return None
-    if b"EXIF" in data or b"eXIf" in data:  # a rotation, which IMREAD_UNCHANGED would pass over
-        return _optional(cv2.imdecode(buffer, cv2.IMREAD_COLOR))
     pixels: NDArray[Any] | None = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         return _optional(cv2.imdecode(buffer, cv2.IMREAD_COLOR))
+    # libtiff has multiplied 8-bit colours by their opacity already.
+    premultiplied = data[:4] in (b"II*\x00", b"MM\x00*") and pixels.dtype == np.uint8
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     if pixels.ndim == 2:
-        return _uint8(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
-    return _over_white(pixels) if pixels.shape[2] == 4 else _uint8(pixels)
+        pixels = _uint8(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
+    elif pixels.shape[2] == 4:
+        pixels = pixels[..., :3] + (255 - pixels[..., 3:]) if premultiplied else _over_white(pixels)
+    # IMREAD_COLOR would have done this, but drops the transparency.
+    return _turn_upright(pixels, _exif_orientation(data))
+
+
+def _exif_orientation(data: bytes) -> int:
+    """Return how the EXIF block of a PNG or WebP file says that the picture lies: 1 (upright) to 8.
+
+    Reference: CIPA DC-008, tag 0x0112; the block is a small TIFF file.
+    """
+    block = _EXIF_BLOCK.search(data)
+    if block is None:
+        return 1
+    start = block.start(1)
+    order = "<" if data[start] == ord("I") else ">"
+    try:
+        (directory,) = struct.unpack_from(order + "I", data, start + 4)
+        (num_entries,) = struct.unpack_from(order + "H", data, start + directory)
+        for entry in range(start + directory + 2, start + directory + 2 + 12 * num_entries, 12):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", data, entry)
+            if tag == 0x0112:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass  # a damaged block says nothing
+    return 1
+
+
+def _turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation, 1 to 8, of a picture (H, W, C)."""
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels)
 
 
 def _optional(pixels: Any) -> NDArray[np.uint8] | None:

@@ -4,8 +4,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from edgecnn.modelfile import ModelFile
+from edgecnn.modelfile.metadata import METADATA_NAME
 
 ROOT = Path(__file__).parent.parent
 SHAPES = ("Kreis ○", "square", "star", "triangle")
@@ -26,6 +30,43 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(ROOT / "tests" / "fixtures" / copy.name, copy)
     copy.chmod(0o444)
     return copy
+
+
+@pytest.fixture(scope="session")
+def exported(model_file: Path) -> ModelFile:
+    """That export, opened."""
+    return ModelFile.open(model_file)
+
+
+@pytest.fixture(scope="session")
+def bare_model(exported: ModelFile) -> bytes:
+    """Its network as a converter writes it: without TFLite Metadata and without files."""
+    flatbuffers = pytest.importorskip("flatbuffers")
+    schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(exported.model, 0))
+    for entry in model.metadata:
+        if entry.name == METADATA_NAME.encode():
+            model.buffers[entry.buffer].data = None
+    model.metadata = [entry for entry in model.metadata if entry.name != METADATA_NAME.encode()]
+    builder = flatbuffers.Builder(len(exported.model))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.fixture(scope="session")
+def foreign_file(bare_model: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as if another tool had written it: no labels, no manifest."""
+    path = tmp_path_factory.mktemp("foreign") / "network.tflite"
+    path.write_bytes(bare_model)
+    return path
+
+
+@pytest.fixture(scope="session")
+def labels_file(exported: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labels file for it."""
+    path = tmp_path_factory.mktemp("labels") / "labels.txt"
+    path.write_bytes(exported.files["labels.txt"])
+    return path
 
 
 @pytest.fixture(scope="session")

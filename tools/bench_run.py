@@ -96,7 +96,8 @@ def make_clip(photograph: Path, clip: Path, num_frames: int) -> None:
 
 def measure_first(model: Path, labels: Path | None, clip: Path, num_pairs: int) -> None:
     """Print the times to the first prediction."""
-    run_command = [sys.executable, "-m", "edgecnn", "run", str(model), "--camera", str(clip), "--frames", "1", "--json"]
+    script = "from edgecnn.cli.main import main; main()"  # what the installed command does
+    run_command = [sys.executable, "-c", script, "run", str(model), "--camera", str(clip), "--frames", "1", "--json"]
     run_command += ["--labels", str(labels)] if labels else []
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache, "PYTHONPATH": str(Path(__file__).parents[1])}

@@ -33,6 +33,7 @@ WILD_INTEGERS = (0, -1, 1, 2, 3, 7, 64, 1000, -128, 65535, 1 << 20, (1 << 31) - 
 WILD_FLOATS = (0.0, -1.0, math.nan, math.inf, 1e-40, 1e-30, 1e-12, 1e-8, 1e-5, 1e-3, 1.0, 2.0, 1e3, 1e6, 1e30, 3e38)
 NUM_BUILTINS = 210
 NUM_TYPES = 20
+CHANGE_BYTES = "change_bytes"
 
 Model = Any  # the object API of the schema has no types
 
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long")
     parser.add_argument("--keep", type=Path, help="folder for the mutants that crash")
-    parser.add_argument("--only", choices=sorted(MUTATIONS), nargs="+", help="damages to choose from")
+    parser.add_argument("--only", choices=[*MUTATIONS, CHANGE_BYTES], nargs="+", help="damages to choose from")
     parser.add_argument("--unchecked", action="store_true", help="give the mutants to LiteRT without any check")
     arguments = parser.parse_args()
     originals = [read_network(file) for file in arguments.files]
@@ -57,7 +58,7 @@ def main() -> None:
             if time.monotonic() > until:
                 break
             name = f"{file.stem}-{arguments.seed}-{number}"
-            mutant, changes = mutate(original, random.Random(name), arguments.only or list(MUTATIONS))
+            mutant, changes = mutate(original, random.Random(name), arguments.only or [*MUTATIONS, CHANGE_BYTES])
             verdict = judge(mutant, unchecked=arguments.unchecked)
             outcomes[verdict.outcome] += 1
             if not verdict.is_safe:
@@ -94,10 +95,23 @@ def mutate(original: Model, rng: random.Random, names: Sequence[str]) -> tuple[b
         model = copy.deepcopy(original)
         changes = [rng.choice(names) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
         try:
-            details = [f"{name}: {MUTATIONS[name](model, rng)}" for name in changes]
-            return pack(model), details
+            details = [f"{name}: {MUTATIONS[name](model, rng)}" for name in changes if name != CHANGE_BYTES]
+            data = pack(model)
         except (IndexError, TypeError, ValueError, OverflowError, AttributeError, AssertionError, struct.error):
             continue  # this network has nothing of that kind, or the value does not fit its field
+        if CHANGE_BYTES in changes:
+            data, where = change_bytes(data, rng)
+            details.append(where)
+        return data, details
+
+
+def change_bytes(data: bytes, rng: random.Random) -> tuple[bytes, str]:
+    """Replace one to eight bytes, which may leave no valid FlatBuffer."""
+    damaged = bytearray(data)
+    places = [rng.randrange(len(data)) for _ in range(rng.choice((1, 2, 8)))]
+    for place in places:
+        damaged[place] = rng.randrange(256)
+    return bytes(damaged), f"{CHANGE_BYTES}: at {places}"
 
 
 def _graph(model: Model) -> Any:

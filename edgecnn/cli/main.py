@@ -16,6 +16,7 @@ from edgecnn.errors import (
     BackendUnavailableError,
     CameraMissingError,
     EdgecnnError,
+    MissingExtraError,
     ModelVersionError,
     SourceLostError,
 )
@@ -29,6 +30,9 @@ VERBS = {
     "inspect": "Show what is inside a model file.",
     "verify": "Replay a file's golden vectors on this machine.",
 }
+
+# What a verb needs beyond the device half; a board has no use for it.
+_NEEDS_TRAIN = {"train", "export"}
 
 EXIT_ERROR = 1
 EXIT_GATE_FAILED = 3
@@ -52,7 +56,14 @@ class LazyGroup(click.Group):
         """Import the one verb that was asked for."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"edgecnn.cli.{cmd_name}").command
+        try:
+            command: click.Command = importlib.import_module(f"edgecnn.cli.{cmd_name}").command
+        except MissingExtraError as exc:
+            if cmd_name in _NEEDS_TRAIN:
+                raise MissingExtraError(
+                    f"edgecnn {cmd_name} needs TensorFlow, Keras and OpenCV; run: pip install 'edgecnn[train]'"
+                ) from exc
+            raise
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--frames", "max_frames", type=int, metavar="N", help="Stop after N results.")
 @click.option("--duration", "max_duration_s", type=float, metavar="S", help="Stop after S seconds.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of one invocation; left out: the cores, at most 4."
+    "--threads", type=click.IntRange(1, 64), help="Threads of one invocation; left out: the cores, at most 4."
 )
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels file, for a .tflite that brings none.")
 def command(
@@ -168,6 +168,7 @@ def _no_garbage_yet() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # what was made so far stays: let no later search begin with it
         if was_enabled:
             gc.enable()
 

@@ -61,6 +61,12 @@ def _signals_as_interrupts() -> Iterator[None]:
             signal.signal(name, handler)
 
 
+def _own(field: str) -> str:
+    """Return the defaults that depend on the network, as click writes a default."""
+    values = ", ".join(f"{name} {getattr(row.schedule, field):g}" for name, row in ARCHITECTURES.items())
+    return f"[default: {values}]"
+
+
 @click.command()
 @click.argument("data", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
@@ -77,20 +83,29 @@ def _signals_as_interrupts() -> Iterator[None]:
     type=click.Choice(list(ARCHITECTURES)),
     default=DEFAULT_ARCHITECTURE,
     show_default=True,
-    help="The network.",
+    help="The network. " + "; ".join(f"{name}: {row.summary}" for name, row in ARCHITECTURES.items()) + ".",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(0, 10_000),
-    help="Passes over the training pictures at most; lite0: of fine-tuning, 0 = head only.",
-)
-@click.option("--learning-rate", type=click.FloatRange(0, 10, min_open=True), help="The highest one.")
-@click.option("--batch-size", type=click.IntRange(1, 4096), help="Pictures per step.")
-@click.option(
-    "--patience", type=click.IntRange(1, 10_000), help="Epochs without a better validation before training stops."
+    help=f"Passes over the training pictures at most; lite0: of fine-tuning, 0 = head only. {_own('epochs')}",
 )
 @click.option(
-    "--size", "size_px", type=click.IntRange(32, 1024), help="Width and height of the model's input in pixels."
+    "--learning-rate",
+    type=click.FloatRange(0, 10, min_open=True),
+    help=f"The highest one. {_own('learning_rate')}",
+)
+@click.option("--batch-size", type=click.IntRange(1, 4096), help=f"Pictures per step. {_own('batch_size')}")
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    help=f"Epochs without a better validation before training stops. {_own('patience')}",
+)
+@click.option(
+    "--size",
+    "size_px",
+    type=click.IntRange(32, 1024),
+    help=f"Width and height of the model's input in pixels. {_own('size_px')}",
 )
 @click.option(
     "--aspect",

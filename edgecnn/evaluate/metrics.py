@@ -54,7 +54,8 @@ def evaluate_scores(scores: NDArray[np.float32], label_indices: NDArray[np.int64
     """Compare scores with the truth.
 
     Equal scores rank in the order of the classes, as everywhere in edgecnn: an int8 file that
-    gives two classes the same code gets no credit for the luckier one.
+    gives two classes the same code gets no credit for the luckier one. Two classes of one name
+    (ImageNet has "crane" twice, the bird and the machine) count as the first of them.
 
     Args:
         scores: float32, shape (N, C), larger is more likely.
@@ -67,15 +68,18 @@ def evaluate_scores(scores: NDArray[np.float32], label_indices: NDArray[np.int64
     num, num_classes = scores.shape
     if num == 0 or label_indices.shape != (num,) or num_classes != len(labels):
         raise ValueError(f"{scores.shape} scores do not fit {label_indices.shape} truths and {len(labels)} labels")
-    ranking = np.argsort(-scores, axis=1, kind="stable")[:, :3]
-    hits = ranking == label_indices[:, None]
+    first_of = {label: index for index, label in reversed(list(enumerate(labels)))}
+    canonical = np.array([first_of[label] for label in labels])
+    truths = canonical[label_indices]
+    ranking = canonical[np.argsort(-scores, axis=1, kind="stable")[:, :3]]
+    hits = ranking == truths[:, None]
     confusion = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(confusion, (label_indices, ranking[:, 0]), 1)
+    np.add.at(confusion, (truths, ranking[:, 0]), 1)
     return Metrics(
         top1=float(hits[:, 0].mean()),
         top3=float(hits.any(axis=1).mean()),
         num=num,
-        per_class={label: _class_metrics(confusion, index) for index, label in enumerate(labels)},
+        per_class={label: _class_metrics(confusion, first_of[label]) for label in labels},
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 

@@ -32,18 +32,21 @@ def choose_calibration(pictures: Sequence[Picture], num: int, seed: int) -> tupl
 
 
 def describe_calibration(root: Path, pictures: Sequence[Picture], labels: Sequence[str], seed: int) -> CalibrationPart:
-    """Return the manifest's record of the calibration pictures, with a digest over their contents."""
+    """Return the manifest's record of the calibration pictures, with a digest over their contents.
+
+    Only classes that occur are counted, and two classes of one name are counted as one.
+    """
     digests = []
     for picture in pictures:
         try:
             digests.append(hashlib.sha256((root / picture.path).read_bytes()).hexdigest())
         except OSError as exc:
             raise DatasetError(f"cannot read the calibration picture {root / picture.path}: {exc.strerror}") from exc
-    counts = Counter(picture.label_index for picture in pictures)
+    counts = Counter(labels[picture.label_index] for picture in pictures)
     return CalibrationPart(
         num=len(pictures),
         split="train",
         seed=seed,
-        per_class={label: counts[index] for index, label in enumerate(labels)},
+        per_class={label: counts[label] for label in labels if counts[label]},
         sha256=hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(),
     )

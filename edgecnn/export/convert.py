@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.core.progress import Progress, Task
+from edgecnn.core.progress import Progress
 from edgecnn.data import Picture
 from edgecnn.errors import ExportError, MissingExtraError, UnsupportedOpError
 
@@ -79,13 +79,10 @@ def convert(
     command = [sys.executable, "-m", "edgecnn.export.converter_process", str(job_path)]
     with log_path.open("wb") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
         try:
-            outcome = _follow(process, len(evaluation), progress)
+            outcome = _follow(process, len(evaluation), log_path, progress)
         except BaseException:
             process.kill()
             raise
-    if "error" in outcome:
-        kind = _ERRORS.get(outcome["kind"], ExportError)
-        raise kind(f"{outcome['error']} (the converter's own words: {log_path})")
     if process.returncode or "done" not in outcome:
         raise ExportError(f"the converter died with exit code {process.returncode}; its last words are in {log_path}")
     return Conversion(
@@ -96,24 +93,25 @@ def convert(
     )
 
 
-def _follow(process: subprocess.Popen[bytes], num_evaluation: int, progress: Progress) -> dict[str, Any]:
-    """Pass the other process's events on and return the last one."""
-    event: dict[str, Any] = {}
+def _follow(process: subprocess.Popen[bytes], num_scores: int, log_path: Path, progress: Progress) -> dict[str, Any]:
+    """Pass the other process's events on, raise its error, and return its last event."""
     assert process.stdout is not None
-    with progress.task("scoring the Keras model", num_evaluation) as task:
-        for line in process.stdout:
-            event = json.loads(line)
-            _tell(event, progress, task)
+    events = map(json.loads, process.stdout)
+    event: dict[str, Any] = {}
+    with progress.task("scoring the Keras model", num_scores) as task:
+        for event in events:
+            _raise_error(event, log_path)
+            task.advance(event.get("scored", 0))
             if "scored_all" in event:
                 break
-    for line in process.stdout:
-        event = json.loads(line)
-        _tell(event, progress, None)
+    for event in events:
+        _raise_error(event, log_path)
+        if "say" in event:
+            progress.say(event["say"])
     return event
 
 
-def _tell(event: dict[str, Any], progress: Progress, task: Task | None) -> None:
-    if "say" in event:
-        progress.say(event["say"])
-    if "scored" in event and task:
-        task.advance(event["scored"])
+def _raise_error(event: dict[str, Any], log_path: Path) -> None:
+    if "error" in event:
+        kind = _ERRORS.get(event["kind"], ExportError)
+        raise kind(f"{event['error']} (the converter's own words: {log_path})")

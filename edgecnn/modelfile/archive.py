@@ -1,39 +1,54 @@
-"""The associated files at the end of a model file: a plain zip that covers every last byte."""
+"""The associated files at the end of a model file: a plain zip of which every byte is accounted for."""
 
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 from edgecnn.errors import ModelIntegrityError
 
 MAX_FILE_BYTES = 8 << 20
+MAX_TOTAL_BYTES = 64 << 20
 MAX_FILES = 80
-_LOCAL_HEADER_BYTES = 30
-_FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+_VERSION, _UNIX, _PERMISSIONS = 20, 3, 0o644 << 16
+_FIRST_OF_1980 = 0x21  # the earliest date that a zip can hold
+_UTF8_NAME = 0x800
 
 
 def append_files(model: bytes, files: Mapping[str, bytes]) -> bytes:
     """Return the model followed by a zip of ``files``, stored uncompressed as TFLite Metadata asks.
 
-    The same input gives the same bytes: no clock and no user stands in the archive.
+    The same input gives the same bytes, on every machine and for ever: no clock, no user and no
+    version of a library stands in the archive. Offsets count from the start of the model.
+
+    Reference: PKWARE, ".ZIP File Format Specification", sections 4.3.7, 4.3.12 and 4.3.16.
     """
-    whole = io.BytesIO(model)
-    with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            entry = zipfile.ZipInfo(name, _FIXED_DATE)
-            entry.create_system = 3  # Unix, wherever it is written
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
-    return whole.getvalue()
+    entries, directory, offset = b"", b"", len(model)
+    for name, data in files.items():
+        encoded = name.encode()
+        flags = 0 if encoded.isascii() else _UTF8_NAME
+        size = len(data)
+        common = struct.pack(
+            "<HHHHHIIIHH", _VERSION, flags, 0, 0, _FIRST_OF_1980, zlib.crc32(data), size, size, len(encoded), 0
+        )
+        where = struct.pack("<HHHII", 0, 0, 0, _PERMISSIONS, offset + len(entries))
+        entries += b"PK\x03\x04" + common + encoded + data
+        directory += b"PK\x01\x02" + bytes([_VERSION, _UNIX]) + common + where + encoded
+    num = len(files)
+    end = struct.pack("<HHHHIIH", 0, 0, num, num, len(directory), offset + len(entries), 0)
+    return model + entries + directory + b"PK\x05\x06" + end
 
 
 def split_files(data: bytes) -> tuple[bytes, dict[str, bytes], bool]:
     """Take a model file apart.
 
     Returns:
-        The FlatBuffer, the associated files by name, and whether the archive follows it without a gap.
+        The FlatBuffer, the associated files by name, and whether every byte behind the FlatBuffer is
+        as ``append_files`` writes it.
 
     Raises:
         ModelIntegrityError: the archive is damaged, too large, or compressed in a way not allowed.
@@ -41,35 +56,33 @@ def split_files(data: bytes) -> tuple[bytes, dict[str, bytes], bool]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
+            _check_sizes(entries)
             files = {entry.filename: _read(archive, entry) for entry in entries}
-            if len(files) != len(entries) or len(entries) > MAX_FILES:
-                raise ModelIntegrityError("the associated files are too many or two have one name")
-            start = min((entry.header_offset for entry in entries), default=len(data))
-            return data[:start], files, _is_gapless(entries, archive.start_dir, archive.comment)
     except zipfile.BadZipFile:
         return data, {}, True
-    except (zipfile.LargeZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as exc:
+    # What zipfile and its decompressors raise on nonsense; struct.error on cut-off extra fields.
+    except (NotImplementedError, RuntimeError, ValueError, EOFError, OSError, struct.error) as exc:
         if isinstance(exc, ModelIntegrityError):
             raise
         raise ModelIntegrityError(f"the associated files cannot be read: {exc}") from exc
+    model = data[: min((entry.header_offset for entry in entries), default=len(data))]
+    return model, files, append_files(model, files) == data
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
+    """Raise before anything is unpacked: a small archive can claim to hold large files."""
+    if len(entries) > MAX_FILES or len({entry.filename for entry in entries}) != len(entries):
+        raise ModelIntegrityError("the associated files are too many or two have one name")
+    for entry in entries:
+        if entry.file_size > MAX_FILE_BYTES:
+            raise ModelIntegrityError(f"the associated file {entry.filename!r} claims {entry.file_size} bytes")
+    if sum(entry.file_size for entry in entries) > MAX_TOTAL_BYTES:
+        raise ModelIntegrityError(f"the associated files claim more than {MAX_TOTAL_BYTES >> 20} MiB")
 
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    # The size is checked before anything is unpacked: a small archive can claim to hold a large file.
-    if entry.file_size > MAX_FILE_BYTES:
-        raise ModelIntegrityError(f"the associated file {entry.filename!r} claims {entry.file_size} bytes")
     try:
         with archive.open(entry) as file:
             return file.read(MAX_FILE_BYTES + 1)
-    except zipfile.BadZipFile as exc:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as exc:
         raise ModelIntegrityError(f"the associated file {entry.filename!r} is damaged: {exc}") from exc
-
-
-def _is_gapless(entries: list[zipfile.ZipInfo], directory_start: int, comment: bytes) -> bool:
-    position = min((entry.header_offset for entry in entries), default=0)
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
-        stored = entry.compress_type == zipfile.ZIP_STORED and not entry.extra
-        if not stored or entry.header_offset != position:
-            return False
-        position += _LOCAL_HEADER_BYTES + len(entry.filename.encode()) + entry.file_size
-    return position == directory_start and not comment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from edgecnn.core.contract import InputContract
 from edgecnn.core.labels import decode_labels
@@ -42,19 +42,29 @@ def foreign_contract(graph: Graph) -> InputContract:
     """
     picture = graph.tensors[graph.inputs[0]]
     _, height, width, _ = picture.shape
-    if picture.dtype != "float32":
-        return InputContract(width=width, height=height)
+    try:
+        if picture.dtype != "float32":
+            return InputContract(width=width, height=height)
+        for mean, std in _normalizations(graph):
+            if len(set(mean)) == len(set(std)) == 1:
+                return InputContract(width=width, height=height, mean=mean[0], std=std[0])
+    except ValueError as exc:
+        raise ModelFileError(f"the input cannot be served: {exc}") from exc
+    raise ModelFileError(
+        "the input takes floats, and no TFLite Metadata says which range of values they have; "
+        "export the model with an integer input"
+    )
+
+
+def _normalizations(graph: Graph) -> Iterator[tuple[list[float], list[float]]]:
+    """Yield mean and standard deviation, a number per channel or one for all, wherever they are stated."""
     for tensor in _tensor_metadata(graph, 2):
         for unit in tensor.tables(4):
             options = unit.table(1)
             if unit.integer(0, "B") == _NORMALIZATION and options:
                 mean, std = options.array(0, "f4"), options.array(1, "f4")
-                if mean is not None and std is not None and len(set(mean.tolist())) == len(set(std.tolist())) == 1:
-                    return InputContract(width=width, height=height, mean=float(mean[0]), std=float(std[0]))
-    raise ModelFileError(
-        "the input takes floats, and no TFLite Metadata says which range of values they have; "
-        "export the model with an integer input"
-    )
+                if mean is not None and std is not None:
+                    yield mean.tolist(), std.tolist()
 
 
 def _tensor_metadata(graph: Graph, field: int) -> list[Table]:

@@ -62,12 +62,22 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One step of the graph; tensor indices, with -1 for an optional input that is left out."""
+    """One step of the graph.
+
+    Attributes:
+        name: of the operator, as the schema has it.
+        version: of the operator.
+        inputs: tensor indices, with -1 for an optional input that is left out.
+        outputs: tensor indices.
+        options_type: which table of the schema's union ``BuiltinOptions`` the options are.
+        options: strides and the like; None where there are none.
+    """
 
     name: str
     version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    options_type: int
     options: Table | None
 
 
@@ -189,5 +199,10 @@ def _operator(table: Table, codes: list[tuple[str, int]]) -> Operator:
         raise ModelIntegrityError(f"an operator has code number {index}, but the file lists {len(codes)}")
     name, version = codes[index]
     return Operator(
-        name=name, version=version, inputs=table.integers(1), outputs=table.integers(2), options=table.table(4)
+        name=name,
+        version=version,
+        inputs=table.integers(1),
+        outputs=table.integers(2),
+        options_type=table.integer(3, "B"),
+        options=table.table(4),
     )

@@ -45,7 +45,10 @@ class InputPart(_Part, frozen=True, kw_only=True):
 
     def to_contract(self) -> InputContract:
         """Return the contract that runtime and training work with."""
-        return InputContract(**msgspec.structs.asdict(self))
+        try:
+            return InputContract(**msgspec.structs.asdict(self))
+        except ValueError as exc:
+            raise ModelIntegrityError(f"edgecnn.json states an impossible input: {exc}") from exc
 
 
 class LabelsPart(_Part, frozen=True, kw_only=True):

@@ -69,10 +69,10 @@ class ModelFile:
     def from_bytes(cls, data: bytes, *, path: Path, labels: tuple[str, ...] | None = None) -> ModelFile:
         """Check a model file's content; the errors of ``open`` without the path in front."""
         _check_kind(data)
-        model, files, gapless = split_files(data)
+        model, files, exact = split_files(data)
         manifest = read_manifest(files[MANIFEST_FILE]) if MANIFEST_FILE in files else None
         if manifest:
-            _check_digest(model, manifest, gapless)
+            _check_digest(model, manifest, exact)
         graph = Graph.parse(model)
         check_structure(graph)
         _check_ends(graph)
@@ -172,8 +172,8 @@ def _check_kind(data: bytes) -> None:
     raise ModelIntegrityError(f"this is not a .tflite model: it {kind}; make one with: edgecnn export RUN --int8")
 
 
-def _check_digest(model: bytes, manifest: Manifest, gapless: bool) -> None:
-    if not gapless:
+def _check_digest(model: bytes, manifest: Manifest, exact: bool) -> None:
+    if not exact:
         raise ModelIntegrityError("there are bytes in the file that belong to nothing; export it again")
     if len(model) != manifest.model.num_bytes or hashlib.sha256(model).hexdigest() != manifest.model.sha256:
         raise ModelIntegrityError(

@@ -50,9 +50,12 @@ class OperatorRule:
         max_inputs: inputs that there may be.
         left_out: position of the input that may be -1, which is none; None where all must be there.
         num_outputs: outputs that there must be; None where the first of the options says how many.
+        options_type: number of the table that the builtin options must be, where one is read here;
+            LiteRT takes another one for none at all.
         positive_options: fields of the builtin options that must be at least 1 (strides,
             filter sizes, dilations), as pairs of field number and default.
         typed_by: position of the input whose element type the outputs have; None where it may be another.
+        gives: element type of the outputs, where there is no choice.
         filter_axis: axis of the filter (input 1) that the bias (the last input) runs along.
     """
 
@@ -60,58 +63,87 @@ class OperatorRule:
     max_inputs: int
     left_out: int | None = None
     num_outputs: int | None = 1
+    options_type: int = 0
     positive_options: tuple[tuple[int, int], ...] = ()
     typed_by: int | None = 0
+    gives: str | None = None
     filter_axis: int | None = None
 
 
-_POOL = OperatorRule(min_inputs=1, max_inputs=1, positive_options=((1, 0), (2, 0), (3, 0), (4, 0)))
+_ANY_NUMBER = 1 << 16
+_POOL = OperatorRule(min_inputs=1, max_inputs=1, options_type=5, positive_options=((1, 0), (2, 0), (3, 0), (4, 0)))
 _UNARY = OperatorRule(min_inputs=1, max_inputs=1)
 _BINARY = OperatorRule(min_inputs=2, max_inputs=2)
 _TERNARY = OperatorRule(min_inputs=3, max_inputs=3)
 _CONVERSION = OperatorRule(min_inputs=1, max_inputs=1, typed_by=None)
+_COMPARISON = OperatorRule(min_inputs=2, max_inputs=2, typed_by=None)
+_CHOICE = OperatorRule(min_inputs=3, max_inputs=3, typed_by=1)
+_VARIADIC = OperatorRule(min_inputs=1, max_inputs=_ANY_NUMBER)
 
+
+def _rules(rule: OperatorRule, names: str) -> dict[str, OperatorRule]:
+    return dict.fromkeys(names.split(), rule)
+
+
+# What picture classifiers are made of: all that keeps no state and has no graph inside.
 OPERATOR_RULES: dict[str, OperatorRule] = {
     "CONV_2D": OperatorRule(
-        min_inputs=3, max_inputs=3, positive_options=((1, 0), (2, 0), (4, 1), (5, 1)), filter_axis=0
+        min_inputs=3,
+        max_inputs=3,
+        options_type=1,
+        positive_options=((1, 0), (2, 0), (4, 1), (5, 1)),
+        filter_axis=0,
     ),
     "DEPTHWISE_CONV_2D": OperatorRule(
-        min_inputs=3, max_inputs=3, positive_options=((1, 0), (2, 0), (5, 1), (6, 1)), filter_axis=3
+        min_inputs=3,
+        max_inputs=3,
+        options_type=2,
+        positive_options=((1, 0), (2, 0), (5, 1), (6, 1)),
+        filter_axis=3,
     ),
     "TRANSPOSE_CONV": OperatorRule(
-        min_inputs=3, max_inputs=4, left_out=3, positive_options=((1, 0), (2, 0)), typed_by=2, filter_axis=0
+        min_inputs=3,
+        max_inputs=4,
+        left_out=3,
+        options_type=49,
+        positive_options=((1, 0), (2, 0)),
+        typed_by=2,
+        filter_axis=0,
     ),
     "FULLY_CONNECTED": OperatorRule(min_inputs=2, max_inputs=3, left_out=2, filter_axis=0),
-    "AVERAGE_POOL_2D": _POOL,
-    "MAX_POOL_2D": _POOL,
-    "L2_POOL_2D": _POOL,
     "RESHAPE": OperatorRule(min_inputs=1, max_inputs=2),
-    "SQUEEZE": _UNARY,
-    "SLICE": _TERNARY,
     "STRIDED_SLICE": OperatorRule(min_inputs=4, max_inputs=4),
-    "SPLIT": OperatorRule(min_inputs=2, max_inputs=2, num_outputs=None, typed_by=1),
-    "SPLIT_V": OperatorRule(min_inputs=3, max_inputs=3, num_outputs=None),
-    "UNPACK": OperatorRule(min_inputs=1, max_inputs=1, num_outputs=None),
-    "PAD": _BINARY,
-    "PADV2": _TERNARY,
-    "MIRROR_PAD": _BINARY,
-    "RESIZE_BILINEAR": _BINARY,
-    "RESIZE_NEAREST_NEIGHBOR": _BINARY,
-    "BATCH_MATMUL": _BINARY,
-    "PRELU": _BINARY,
-    "TRANSPOSE": _BINARY,
-    **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"), _BINARY),
-    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"), _BINARY),
-    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), OperatorRule(min_inputs=2, max_inputs=2, typed_by=None)),
-    **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "ELU", "GELU", "HARD_SWISH"), _UNARY),
-    **dict.fromkeys(("LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "RSQRT", "SQRT", "EXP", "ABS", "NEG"), _UNARY),
-    **dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), _UNARY),
-    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE", "CAST"), _CONVERSION),
+    "ONE_HOT": OperatorRule(min_inputs=4, max_inputs=4, typed_by=2),
+    "FILL": OperatorRule(min_inputs=2, max_inputs=2, typed_by=1),
+    "SPLIT": OperatorRule(min_inputs=2, max_inputs=2, num_outputs=None, options_type=35, typed_by=1),
+    "SPLIT_V": OperatorRule(min_inputs=3, max_inputs=3, num_outputs=None, options_type=79),
+    "UNPACK": OperatorRule(min_inputs=1, max_inputs=1, num_outputs=None, options_type=64),
+    "TOPK_V2": OperatorRule(min_inputs=2, max_inputs=2, num_outputs=2, typed_by=None),
+    "DEQUANTIZE": OperatorRule(min_inputs=1, max_inputs=1, typed_by=None, gives="float32"),
+    **_rules(_POOL, "AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D"),
+    **_rules(_UNARY, "ABS CEIL COS DEPTH_TO_SPACE ELU EXP FAKE_QUANT FLOOR GELU HARD_SWISH L2_NORMALIZATION"),
+    **_rules(_UNARY, "LEAKY_RELU LOCAL_RESPONSE_NORMALIZATION LOG LOGICAL_NOT LOGISTIC LOG_SOFTMAX NEG RELU RELU6"),
+    **_rules(_UNARY, "RELU_0_TO_1 RELU_N1_TO_1 ROUND RSQRT SIGN SIN SOFTMAX SPACE_TO_DEPTH SQRT SQUARE SQUEEZE TANH"),
+    **_rules(_UNARY, "ZEROS_LIKE"),
+    **_rules(_CONVERSION, "CAST QUANTIZE RANK SHAPE"),
+    **_rules(_BINARY, "ADD ATAN2 BATCH_MATMUL BROADCAST_ARGS BROADCAST_TO CUMSUM DIV EXPAND_DIMS FLOOR_DIV FLOOR_MOD"),
+    **_rules(_BINARY, "GATHER GATHER_ND LOGICAL_AND LOGICAL_OR MAXIMUM MEAN MINIMUM MIRROR_PAD MUL PAD POW PRELU"),
+    **_rules(_BINARY, "REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN REDUCE_PROD RESIZE_BILINEAR"),
+    **_rules(_BINARY, "RESIZE_NEAREST_NEIGHBOR REVERSE_V2 SQUARED_DIFFERENCE SUB SUM TILE TRANSPOSE"),
+    **_rules(_COMPARISON, "ARG_MAX ARG_MIN EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL NOT_EQUAL"),
+    **_rules(_TERNARY, "BATCH_TO_SPACE_ND PADV2 RANGE SLICE SPACE_TO_BATCH_ND"),
+    **_rules(_CHOICE, "SELECT SELECT_V2"),
+    **_rules(_VARIADIC, "ADD_N CONCATENATION PACK"),
 }
 
-# Kernels that divide by, or index, the scales of their 8-bit tensors without asking whether there are any.
-_MOVES_DATA_ONLY = {"RESHAPE", "SQUEEZE", "CAST", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "ARG_MAX", "ARG_MIN"}
-NEEDS_SCALES = frozenset(OPERATOR_RULES) - _MOVES_DATA_ONLY | {"CONCATENATION"}
+# Kernels that divide by, or index, the scales of their 8-bit tensors without asking whether there are any:
+# all but those that only move data or look at its shape.
+_MOVES_DATA_ONLY = """
+    ARG_MAX ARG_MIN BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO CAST EXPAND_DIMS FILL GATHER GATHER_ND ONE_HOT PACK
+    RANK RESHAPE REVERSE_V2 SELECT SELECT_V2 SHAPE SLICE SPACE_TO_BATCH_ND SPLIT SPLIT_V SQUEEZE STRIDED_SLICE TILE
+    TOPK_V2 TRANSPOSE UNPACK ZEROS_LIKE
+"""
+NEEDS_SCALES = frozenset(OPERATOR_RULES) - set(_MOVES_DATA_ONLY.split())
 
 
 def builtin_name(code: int) -> str:

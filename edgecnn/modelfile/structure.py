@@ -7,22 +7,28 @@ one of the rules below crashes the process instead of raising an error.
 
 from __future__ import annotations
 
-import math
-
-from edgecnn.errors import ModelIntegrityError
+from edgecnn.errors import ModelFileError, ModelIntegrityError
+from edgecnn.modelfile.flatbuffer import Table
 from edgecnn.modelfile.graph import Graph, Operator, Tensor
 from edgecnn.modelfile.opcodes import NEEDS_SCALES, OPERATOR_RULES
 
 MAX_TENSOR_BYTES = 1 << 30
 MAX_TENSORS = 100_000
 MAX_RANK = 8
+# Positive, finite, and so is the reciprocal, in float32.
+MIN_SCALE, MAX_SCALE = 2.0**-126, 2.0**126
 # A factor of this or more between scales overflows the kernels' fixed-point arithmetic; real ones stay below 2**20.
 MAX_RESCALING = 2.0**24
 _EIGHT_BIT = ("int8", "uint8")
 
 
 def check_structure(graph: Graph) -> None:
-    """Raise ModelIntegrityError with the first rule that the graph breaks."""
+    """Raise with the first rule that the graph breaks.
+
+    Raises:
+        ModelIntegrityError: it breaks one.
+        ModelFileError: it has an operator for which there is none.
+    """
     if graph.num_subgraphs != 1:
         raise ModelIntegrityError(
             f"the file holds {graph.num_subgraphs} graphs (control flow); edgecnn runs plain networks of one"
@@ -60,8 +66,8 @@ def _check_tensor(graph: Graph, tensor: Tensor) -> None:
 
 
 def _check_scales(tensor: Tensor) -> None:
-    if not (all(map(math.isfinite, tensor.scales)) and min(tensor.scales) > 0):
-        raise ModelIntegrityError(f"tensor {tensor.name!r} has a scale that is not a positive number")
+    if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in tensor.scales):
+        raise ModelIntegrityError(f"tensor {tensor.name!r} has a scale that is not a positive, normal number")
     if len(tensor.zero_points) not in (0, len(tensor.scales)):
         raise ModelIntegrityError(
             f"tensor {tensor.name!r} has {len(tensor.scales)} scales and {len(tensor.zero_points)} zero points"
@@ -107,28 +113,32 @@ def _check_rescaling(operator: Operator, inputs: list[Tensor], outputs: list[Ten
 
 
 def _check_rule(graph: Graph, operator: Operator) -> None:
+    if operator.name.startswith("CUSTOM "):
+        return  # no runtime here has it, and saying so is the interpreter's task
     rule = OPERATOR_RULES.get(operator.name)
-    missing = [position for position, index in enumerate(operator.inputs) if index == -1]
-    if any(rule is None or position != rule.left_out for position in missing):
-        raise ModelIntegrityError(f"operator {operator.name} lacks an input: it has {list(operator.inputs)}")
     if rule is None:
-        return
+        raise ModelFileError(
+            f"the network has the operator {operator.name}, which no picture classifier needs and edgecnn cannot check"
+        )
+    if any(index == -1 and position != rule.left_out for position, index in enumerate(operator.inputs)):
+        raise ModelIntegrityError(f"operator {operator.name} lacks an input: it has {list(operator.inputs)}")
     num = len(operator.inputs)
     if not rule.min_inputs <= num <= rule.max_inputs:
         raise ModelIntegrityError(f"operator {operator.name} has {num} inputs, not {rule.min_inputs}-{rule.max_inputs}")
-    num_outputs = _option(operator, 0, 0) if rule.num_outputs is None else rule.num_outputs
+    options = operator.options if operator.options_type == rule.options_type else None
+    num_outputs = _option(options, 0, 0) if rule.num_outputs is None else rule.num_outputs
     if len(operator.outputs) != num_outputs:
         raise ModelIntegrityError(f"operator {operator.name} has {len(operator.outputs)} outputs, not {num_outputs}")
     for field, default in rule.positive_options:
-        value = _option(operator, field, default)
+        value = _option(options, field, default)
         if value < 1:
             raise ModelIntegrityError(f"operator {operator.name} has a stride, filter size or dilation of {value}")
     if rule.filter_axis is not None and len(operator.inputs) == rule.max_inputs and operator.inputs[-1] != -1:
         _check_bias(graph, operator, rule.filter_axis)
-    if rule.typed_by is not None:
-        dtypes = {graph.tensors[index].dtype for index in (operator.inputs[rule.typed_by], *operator.outputs)}
-        if len(dtypes) > 1:
-            raise ModelIntegrityError(f"operator {operator.name} cannot turn one element type into another: {dtypes}")
+    wanted = rule.gives if rule.typed_by is None else graph.tensors[operator.inputs[rule.typed_by]].dtype
+    made = [graph.tensors[index].dtype for index in operator.outputs]
+    if wanted and set(made) != {wanted}:
+        raise ModelIntegrityError(f"operator {operator.name} gives {wanted} here, but its outputs are {made}")
 
 
 def _check_bias(graph: Graph, operator: Operator, axis: int) -> None:
@@ -137,5 +147,5 @@ def _check_bias(graph: Graph, operator: Operator, axis: int) -> None:
         raise ModelIntegrityError(f"operator {operator.name} has a filter of shape {weights} and a bias of {bias}")
 
 
-def _option(operator: Operator, field: int, default: int) -> int:
-    return operator.options.integer(field, "i", default) if operator.options else default
+def _option(options: Table | None, field: int, default: int) -> int:
+    return options.integer(field, "i", default) if options else 0

@@ -57,11 +57,13 @@ class Interpreter:
         try:
             with quiet_stderr():  # LiteRT greets there
                 self._interpreter = module.Interpreter(**options)
+                self._input = self._interpreter.get_input_details()[0]["index"]
+                if file.input.is_dynamic:  # made for batches of any number; the file may have been saved with many
+                    self._interpreter.resize_tensor_input(self._input, (1, *file.input.shape[1:]))
                 self._interpreter.allocate_tensors()
             self.kernels = "XNNPACK" if self._has_delegate() else "builtin"
         except (ValueError, RuntimeError, SystemError) as exc:
             raise self._unfit(exc) from exc
-        self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._output_shape = file.output.shape[1:]
 

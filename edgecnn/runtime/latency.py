@@ -56,7 +56,7 @@ class LatencyHistogram:
 
     def percentiles(self) -> Percentiles:
         """Return the median and the 95th and 99th percentile in milliseconds."""
-        return Percentiles(p50=self.percentile(50), p95=self.percentile(95), p99=self.percentile(99))
+        return Percentiles(self.percentile(50), self.percentile(95), self.percentile(99))
 
 
 def _bin_of(time_ms: float) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -132,16 +133,24 @@ class _Job:
     def run(self, source: Source) -> RunStats:
         self._start_ns = self._last_ns = self._clock()
         try:
-            if source.live:
-                self._classify_all(self._prepare_all(source), source)
-            else:
-                with ReadAhead(self._prepare_all(source), READ_AHEAD_FRAMES, self._stop) as prepared:
-                    self._classify_all(prepared, source)
+            if not self._is_over():
+                self._classify_source(source)
         except SourceLostError:
             if not self._stop.is_set():
                 self._finish(source)
                 raise
         return self._finish(source)
+
+    def _classify_source(self, source: Source) -> None:
+        prepared = self._prepare_all(source)
+        if source.live:
+            self._classify_all(prepared, source)
+            return
+        # The first result comes sooner without a second thread in its way.
+        self._classify_all(islice(prepared, 1), source)
+        if not self._is_over():
+            with ReadAhead(prepared, READ_AHEAD_FRAMES, self._stop) as ahead:
+                self._classify_all(ahead, source)
 
     def _prepare_all(self, source: Source) -> Iterator[_Prepared]:
         for frame in source:
@@ -150,8 +159,6 @@ class _Job:
             yield _Prepared(frame, pixels, _ms_between(start_ns, self._clock()))
 
     def _classify_all(self, prepared: Iterable[_Prepared], source: Source) -> None:
-        if self._is_over():
-            return
         for item in prepared:
             prediction = self._classify(item, source.dropped)
             for sink in self._sinks:

@@ -128,7 +128,7 @@ def _resolve(target: str) -> Any:
 
 def _schemes(group: str) -> str:
     names = set(_own_entry_points(group)) | {point.name for point in _all_entry_points(group)}
-    return ", ".join(sorted(names))
+    return ", ".join(sorted(names)) or "(none is declared: edgecnn is only copied, not installed; use pip install)"
 
 
 def _own_entry_points(group: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The output of a network's first layers for many pictures, computed once and kept on disk.
 
-The layers that transfer leaves alone cost most of the time. With their output at hand an epoch of
-fine-tuning takes a seventh of what it would take from the pixels.
+The layers that transfer leaves alone cost more than half of the time. With their output at hand an
+epoch of fine-tuning EfficientNet-Lite0 takes 12 instead of 28 milliseconds of processor a picture.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         method="transfer",
         mean=127.0,
         std=128.0,
-        schedule=Schedule(epochs=12, learning_rate=4e-4, batch_size=32, patience=4, size_px=224),
+        schedule=Schedule(epochs=16, learning_rate=4e-4, batch_size=32, patience=8, size_px=224),
         cut_layer="block10_add",
     ),
     "tiny": Architecture(

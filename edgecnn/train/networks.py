@@ -16,7 +16,8 @@ from edgecnn.train.lite0_network import build_lite0_backbone
 NORMALIZATION_LAYER = "normalization"
 POOLING_LAYER = "avg_pool"
 TINY_FILTERS = (24, 48, 96, 192)
-DROPOUT = 0.3
+TINY_DROPOUT = 0.2
+LITE0_DROPOUT = 0.3
 
 
 def build_tiny(contract: InputContract, num_classes: int) -> Any:
@@ -31,7 +32,7 @@ def build_tiny(contract: InputContract, num_classes: int) -> Any:
         features = keras.layers.BatchNormalization(momentum=0.9, name=f"conv{number}_bn")(features)
         features = keras.layers.ReLU(name=f"conv{number}_relu")(features)
         features = keras.layers.MaxPooling2D(2, name=f"conv{number}_pool")(features)
-    return keras.Model(inputs, _end(features, num_classes), name="tiny")
+    return keras.Model(inputs, _end(features, num_classes, TINY_DROPOUT), name="tiny")
 
 
 def build_lite0(contract: InputContract, num_classes: int) -> Any:
@@ -43,7 +44,7 @@ def build_lite0(contract: InputContract, num_classes: int) -> Any:
     """
     inputs, normalized = _begin(contract)
     features = _graft(build_lite0_backbone(contract.width), normalized)
-    return keras.Model(inputs, _end(features, num_classes), name="lite0")
+    return keras.Model(inputs, _end(features, num_classes, LITE0_DROPOUT), name="lite0")
 
 
 def _begin(contract: InputContract) -> tuple[Any, Any]:
@@ -66,8 +67,8 @@ def _graft(network: Any, tensor: Any) -> Any:
     return made[id(network.output)]
 
 
-def _end(features: Any, num_classes: int) -> Any:
+def _end(features: Any, num_classes: int, dropout: float) -> Any:
     pooled = keras.layers.GlobalAveragePooling2D(name=POOLING_LAYER)(features)
-    kept = keras.layers.Dropout(DROPOUT, name="dropout")(pooled)
+    kept = keras.layers.Dropout(dropout, name="dropout")(pooled)
     logits = keras.layers.Dense(num_classes, name="logits")(kept)
     return keras.layers.Softmax(name="scores")(logits)

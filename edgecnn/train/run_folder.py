@@ -239,7 +239,8 @@ def _read_splits(path: Path, labels: tuple[str, ...], has_given_splits: bool) ->
     listed = _decode(path / SPLIT_FILE, _read(path, SPLIT_FILE), dict[str, tuple[str, ...]])
     if set(listed) != set(SPLIT_NAMES):
         raise _damaged(path / SPLIT_FILE, ValueError(f"it lists {sorted(listed)}, expected {sorted(SPLIT_NAMES)}"))
-    index_of = {label: index for index, label in enumerate(labels)}
+    # Of two classes with one name the first, as everywhere.
+    index_of = {label: index for index, label in reversed(list(enumerate(labels)))}
     depth = 1 if has_given_splits else 0
 
     def parse(text: str, split: str) -> Picture:

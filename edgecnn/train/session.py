@@ -5,22 +5,23 @@ from __future__ import annotations
 import importlib.util
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.core.progress import Progress, SilentProgress
-from edgecnn.data import SPLIT_NAMES, ImageFolder, PixelSet, load_pixels, split_pictures
-from edgecnn.errors import DatasetError, MissingExtraError, RunError
+from edgecnn.data import SPLIT_NAMES, ImageFolder, PixelSet, split_pictures
+from edgecnn.errors import MissingExtraError, RunError
 from edgecnn.evaluate.metrics import Metrics
 from edgecnn.train.class_weights import balance_classes
 from edgecnn.train.config import TrainConfig
 from edgecnn.train.material import Material, Outcome
-from edgecnn.train.run_folder import CONFIG_FILE, RUN_FORMAT, RUN_VERSION, RunConfig, RunFolder, SkippedPicture
+from edgecnn.train.reading import check_classes, check_recordable, read_split
+from edgecnn.train.run_folder import RUN_FORMAT, RUN_VERSION, RunConfig, RunFolder, SkippedPicture
 from edgecnn.train.run_writer import RunPlace, reserve_run
 
-MAX_NAMED_PICTURES = 10
 Weights = NDArray[np.float64]
 
 
@@ -59,6 +60,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainedRun:
     """
     require_tensorflow()
     started = time.monotonic()
+    check_recordable(config.data.absolute())
+    check_recordable(config.run or Path())
     folder = ImageFolder.scan(config.data)
     with reserve_run(config.run, config.data, overwrite=config.overwrite) as place:
         session = _Session(config, folder, place, progress or SilentProgress())
@@ -90,7 +93,7 @@ class _Session:
         self._config, self._folder, self._place, self._progress = config, folder, place, progress
         self._splits = split_pictures(folder, config.seed)
         self._pictures: dict[str, PixelSet] = {}
-        self._skipped: dict[str, list[SkippedPicture]] = {}
+        self._skipped: dict[str, tuple[SkippedPicture, ...]] = {}
 
     def run(self) -> tuple[RunFolder, Metrics, Metrics | None]:
         """Read, train, judge, write; return the run and the figures over validation and test."""
@@ -99,9 +102,8 @@ class _Session:
             f"{len(self._folder.labels)} classes; {len(splits.train)} pictures to train, "
             f"{len(splits.val)} to validate, {len(splits.test)} kept aside to test"
         )
-        self._read("train")
-        self._read("val")
-        self._check_classes()
+        for split in ("train", "val"):
+            check_classes(split, self._read(split), self._folder)
         weights = self._weigh_classes()
         # TensorFlow takes seconds to load: only now, when nothing simple is wrong any more.
         from edgecnn.train.learning import learn
@@ -131,7 +133,10 @@ class _Session:
             self._progress.say("interrupted: the best weights so far are kept and judged (Ctrl-C again gives up)")
         labels = self._folder.labels
         self._read("test")
-        val, test = (judge(model, self._pictures[name], labels, self._progress, name) for name in ("val", "test"))
+        val, test = (
+            judge(model, self._pictures[name], labels, self._progress, f"scoring {name} pictures")
+            for name in ("val", "test")
+        )
         assert val is not None
         content = RunContent(
             model=model,
@@ -166,34 +171,12 @@ class _Session:
             stages=outcome.stages,
         )
 
-    def _read(self, split: str) -> None:
-        """Decode the pictures of a split, telling which had to be left out."""
-        wanted, config, title = self._splits.select(split), self._config, f"reading {split} pictures"
-        loaded = load_pixels(self._folder.root, wanted, config.contract, progress=self._progress, title=title)
-        kept = set(loaded.pictures)
-        lost = [picture.path for picture in wanted if picture not in kept]
-        self._pictures[split] = loaded
-        self._skipped[split] = [
-            SkippedPicture(split=split, path=path, reason=reason)
-            for path, reason in zip(lost, loaded.unreadable, strict=True)
-        ]
-        for reason in loaded.unreadable[:MAX_NAMED_PICTURES]:
-            self._progress.say(f"skipped: {reason}")
-        if len(lost) > MAX_NAMED_PICTURES:
-            self._progress.say(
-                f"skipped: {len(lost) - MAX_NAMED_PICTURES} more; {CONFIG_FILE} of the run names them all"
-            )
-
-    def _check_classes(self) -> None:
-        """Refuse a class that has no readable picture where it needs one."""
-        for split in ("train", "val"):
-            found = set(self._pictures[split].label_indices.tolist())
-            for index, label in enumerate(self._folder.labels):
-                if index not in found:
-                    raise DatasetError(
-                        f"class {label!r} has no readable picture in the split {split!r}; "
-                        "add pictures to it or remove its folder"
-                    )
+    def _read(self, split: str) -> PixelSet:
+        loaded, skipped = read_split(
+            self._folder.root, split, self._splits.select(split), self._config.contract, self._progress
+        )
+        self._pictures[split], self._skipped[split] = loaded, skipped
+        return loaded
 
     def _weigh_classes(self) -> Weights | None:
         labels = self._folder.labels

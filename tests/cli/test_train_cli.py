@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -103,7 +104,7 @@ def test_json_is_one_object_on_stdout_with_the_metrics_of_the_run(finished: tupl
 
 
 def test_stderr_has_our_own_lines_only(finished: tuple[Path, Any]) -> None:
-    own = ("4 classes;", "reading ", "scratch ", "val:", "test:")
+    own = ("4 classes;", "reading ", "scratch ", "scoring ")
     assert [line for line in finished[1].stderr.splitlines() if not line.startswith(own)] == []
 
 
@@ -190,6 +191,7 @@ def test_broken_pictures_are_named_and_recorded_and_the_test_is_read_last(own_sh
     _, encoded = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     cut.write_bytes(encoded.tobytes()[:400])
     late.write_bytes(b"")
+    shutil.copy(own_shapes / "star" / "000.png", os.fsencode(given / "train" / "star") + b"/\xff.png")
     for number in range(4, 12):  # square now has three times the pictures of star
         (given / "train" / "star" / f"{number:03}.png").unlink()
     process = edgecnn("train", given, "-o", tmp_path / "run", *SMALL)
@@ -197,12 +199,15 @@ def test_broken_pictures_are_named_and_recorded_and_the_test_is_read_last(own_sh
     lines = process.stderr.splitlines()
     skipped = [index for index, line in enumerate(lines) if line.startswith("skipped: ")]
     last_epoch = max(index for index, line in enumerate(lines) if line.startswith("scratch "))
-    assert [str(path) in lines[index] for path, index in zip((text, cut, late), skipped, strict=True)] == [True] * 3
-    assert skipped[1] < last_epoch < skipped[2]
+    for path, index in ((text, skipped[0]), (cut, skipped[1]), (late, skipped[3])):
+        assert str(path) in lines[index]
+    assert "udcff.png is not UTF-8; rename it" in lines[skipped[2]]
+    assert skipped[2] < last_epoch < skipped[3]
     run = RunFolder.open(tmp_path / "run")
     assert [picture.path for picture in run.config.skipped] == [
         "train/square/note.jpg",
         "train/star/cut.jpg",
+        "train/star/\\udcff.png",
         "test/star/016.png",
     ]
     assert {path.path.split("/")[0] for path in run.splits.train} == {"train"}

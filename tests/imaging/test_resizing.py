@@ -110,23 +110,26 @@ def test_a_zone_plate_at_1080p_does_not_alias_where_plain_bilinear_does() -> Non
     # Away from the wide rings in the middle everything is finer than the result can show.
     edge = np.ones((96, 96), bool)
     edge[16:80, 16:80] = False
-    assert np.abs(ours - 128)[edge].mean() < 4
-    assert np.abs(naive - 128)[edge].mean() > 50
+    assert np.abs(ours - 128)[edge].mean() < 2
+    assert np.abs(naive - 128)[edge].mean() > 25
     assert np.abs(ours - antialiased).mean() < 4
-    assert np.abs(naive - antialiased).mean() > 40
+    assert np.abs(naive - antialiased).mean() > 25
 
 
 def test_a_photograph_is_resized_much_as_pillow_does_it() -> None:
     picture = scenery(2, 1280, 960)
     expected = np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BILINEAR)).astype(int)
-    assert np.abs(resize(picture, (224, 224)) - expected).mean() < 3.0
+    assert np.abs(resize(picture, (224, 224)) - expected).mean() < 0.6
 
 
 def test_the_bytes_of_a_resized_picture_do_not_change() -> None:
     # OpenCV's bit-exact mode promises them on every processor; measured accuracies stand on it.
-    assert resize(synthetic_picture(0, 8, 8), (3, 3))[..., 0].tolist() == [[42, 67, 90], [], []]
+    assert resize(synthetic_picture(0, 8, 8), (3, 3))[..., 0].tolist() == [[42, 67, 90], [90, 96, 95], [66, 53, 46]]
     large = resize(synthetic_picture(0, 641, 479), (96, 96))
-    assert hashlib.sha256(large.tobytes()).hexdigest() == ""
+    assert (
+        hashlib.sha256(large.tobytes()).hexdigest()
+        == "d0e15d7ab9a9491d59583b8c9ddf4e0eb1ebf2ed068cf78eac7d7f89e8359aa5"
+    )
 
 
 def marked(width: int, height: int) -> Pixels:
@@ -191,8 +194,8 @@ def test_a_jpeg_decoded_at_a_smaller_scale_looks_like_the_whole_one(
     whole = decode_picture(encoded.tobytes(), "picture")
     assert reduced.pixels.shape[0] < whole.pixels.shape[0]
     difference = np.abs(to_input(reduced, contract).astype(int) - to_input(whole, contract))
-    assert difference.mean() < 1.5
-    assert np.quantile(difference, 0.99) < 12
+    # A crop begins at a whole pixel, of the smaller picture here: it may lie half of one, 0.35 of the input's, beside.
+    assert difference.mean() < (5.0 if aspect == "crop" else 0.6)
 
 
 def test_a_warp_that_moves_nothing_changes_nothing_and_a_shift_repeats_the_edge() -> None:

@@ -219,15 +219,18 @@ def test_pictures_of_all_sizes_get_into_one_clip(tmp_path):
     assert [written.pixels.shape for written in read_clip(out)] == [(48, 64, 3)] * 3
 
 
-def test_a_clip_of_a_camera_keeps_the_time(tmp_path):
+@pytest.mark.parametrize("num_frames", [3, 30])
+def test_a_clip_of_a_camera_runs_as_fast_as_its_results_came(tmp_path, num_frames):
     out, source = tmp_path / "out.avi", ScriptedSource([], live=True)
-    source.frame_rate = 10.0
+    source.frame_rate = 30.0
     sink = VideoSink(str(out))
     sink.open(source)
-    for captured_ms in (0, 10, 350, 1000):
-        sink.write(frame(captured_ns=5_000_000_000 + captured_ms * 1_000_000), predict())
+    for index in range(num_frames):
+        sink.write(frame(captured_ns=5_000_000_000 + index * 80_000_000 + (index == 1) * 3_000_000), predict())
     sink.close()
-    assert len(read_clip(out)) == 11
+    with VideoSource(str(out)) as clip:
+        assert clip.frame_rate == pytest.approx(12.5, rel=0.05)
+        assert len(list(clip)) == num_frames
 
 
 def test_a_clip_is_completed_even_if_another_sink_fails(tmp_path):

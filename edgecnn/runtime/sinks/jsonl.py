@@ -133,7 +133,7 @@ def _setup_object(setup: RunSetup | None) -> dict[str, Any]:
 
 
 def _percentiles_object(percentiles: Percentiles) -> dict[str, float]:
-    return {name: round(getattr(percentiles, name), 3) for name in ("p50", "p95", "p99")}
+    return {name: round(value, 3) for name, value in percentiles._asdict().items()}
 
 
 def _text(name: str) -> str:
