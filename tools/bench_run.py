@@ -30,6 +30,7 @@ from edgecnn.core.frame import Frame
 from edgecnn.core.predictions import Prediction
 from edgecnn.runtime.classifier import Classifier
 from edgecnn.runtime.find_model import find_model
+from edgecnn.runtime.interpreter import default_num_threads
 from edgecnn.runtime.loop import run
 from edgecnn.runtime.sources.video import VideoSource
 from edgecnn.runtime.streams import Sink
@@ -66,7 +67,8 @@ def main() -> None:
     parser.add_argument("photograph", type=Path)
     parser.add_argument("--model", help="an int8 file or a published model; left out, as edgecnn run chooses")
     parser.add_argument("--labels", type=Path)
-    parser.add_argument("--threads", type=int, help="of one invocation; left out, as edgecnn run chooses")
+    default = max(1, min(default_num_threads(), (os.cpu_count() or 1) - 1))  # as edgecnn run chooses for a clip
+    parser.add_argument("--threads", type=int, default=default, help="of one invocation, for (b)")
     parser.add_argument("--pairs", type=int, default=15, help="pairs of processes for (a)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds for (b)")
     parser.add_argument("--frames", type=int, default=240, help="frames in the clip")

