@@ -8,7 +8,7 @@ Prints one JSON object a line: file, outcome and reason. The outcome is one of
     refused   an EdgecnnError said why not
     leaked    another exception came through
     crashed   a signal ended the process
-    hung      it had not ended after TIMEOUT_S
+    hung      it had not ended after CPU_S of computing or WALL_S of waiting
 
 A file without labels gets numbered ones. With --unchecked the file goes to LiteRT as it is, which
 shows what edgecnn's checks are good for.
@@ -33,7 +33,7 @@ from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.graph import Graph
 from edgecnn.runtime.classifier import Classifier
 
-TIMEOUT_S = 20
+CPU_S, WALL_S = 20, 180
 MEMORY_BYTES = 6 << 30
 _NAMES = {0: "result", 10: "refused", 11: "leaked"}
 
@@ -76,7 +76,7 @@ def judge(data: bytes, *, unchecked: bool = False) -> Verdict:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
-        return Verdict("hung" if name == "SIGALRM" else "crashed", name)
+        return Verdict("hung" if name in ("SIGALRM", "SIGXCPU") else "crashed", name)
     return Verdict(_NAMES.get(os.WEXITSTATUS(status), "crashed"), reason)
 
 
@@ -84,7 +84,8 @@ def _run_in_child(data: bytes, writer: int, unchecked: bool) -> None:
     """Run the file and leave with a number out of _NAMES; never return."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.alarm(TIMEOUT_S)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))
+    signal.alarm(WALL_S)
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)

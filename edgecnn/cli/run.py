@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 @click.option("--frames", "max_frames", type=int, metavar="N", help="Stop after N results.")
 @click.option("--duration", "max_duration_s", type=float, metavar="S", help="Stop after S seconds.")
 @click.option(
-    "--threads", type=click.IntRange(1, 64), help="Threads of one invocation; left out: the cores, at most 4."
+    "--threads",
+    type=click.IntRange(1, 64),
+    help="Threads of one invocation; left out: the cores, at most 4, less the one that reads if it is a file.",
 )
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels file, for a .tflite that brings none.")
 def command(
@@ -82,7 +84,8 @@ def command(
             from edgecnn.runtime.find_model import find_model
             from edgecnn.runtime.sinks.report import ReportSink
 
-            classifier = Classifier.load(find_model(file), labels_path=labels, num_threads=threads)
+            num_threads = threads or (None if frames.live else _threads_beside_reading())
+            classifier = Classifier.load(find_model(file), labels_path=labels, num_threads=num_threads)
             frames.contract = classifier.contract
             setup = _describe(classifier, source)
         with _reader_may_leave():
@@ -117,6 +120,13 @@ def _sink_addresses(given: Sequence[str], as_json: bool) -> list[str]:
     if {"console", "jsonl:-"} <= set(addresses):
         raise click.UsageError("console and jsonl:- both write to standard output; give jsonl:FILE instead")
     return addresses
+
+
+def _threads_beside_reading() -> int:
+    """Return the threads for a model while another thread reads and decodes without a pause."""
+    from edgecnn.runtime.interpreter import default_num_threads
+
+    return max(1, min(default_num_threads(), (os.cpu_count() or 1) - 1))
 
 
 def _describe(classifier: Classifier, source: str) -> RunSetup:

@@ -46,7 +46,7 @@ def prepare(
     return to_input(frame(pixels), contract)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 300), st.integers(1, 300)),
     st.tuples(st.integers(1, 120), st.integers(1, 120)),
@@ -59,7 +59,7 @@ def test_a_plain_picture_stays_plain_at_any_size(from_wh: tuple[int, int], to_wh
     assert (resized == grey).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 300), st.integers(1, 300)), st.sampled_from(["squash", "crop", "fit"]), st.floats(0.05, 1)
 )
@@ -70,7 +70,7 @@ def test_every_picture_becomes_an_input_of_the_contract(
     assert (made.shape, made.dtype, made.flags.c_contiguous) == ((32, 48, 3), np.uint8, True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(30, 400), st.integers(30, 400))
 def test_no_picture_becomes_brighter_or_darker(width: int, height: int) -> None:
     picture = synthetic_picture(5, width, height)

@@ -142,7 +142,9 @@ def test_on_a_terminal_the_console_keeps_to_one_line():
             sink.write(frame(), predict(f"label {index}", captured_ns=index * 200_000_000))
         sink.finish(None)
         sink.close()
-        shown = screen.read(4096).decode()
+        shown = ""
+        while "\n" not in shown:
+            shown += screen.read(4096).decode()
     assert shown.count("\n") == 1
     assert shown.endswith("\n")
     drawn = shown.strip().split("\r")

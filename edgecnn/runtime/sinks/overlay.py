@@ -19,7 +19,7 @@ _WHITE = (255, 255, 255)
 _SHADE = 0.4
 _TEXT_PER_HEIGHT = 1 / 18
 _SMALLEST_TEXT_PX = 10
-_HERSHEY_CAPITAL_PX = 22.0
+_HERSHEY_PX = 31.0  # height of a line at scale 1
 
 
 def fit_canvas(frame: Frame, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -61,12 +61,16 @@ if hasattr(cv2, "FontFace"):
 else:
 
     def _text_width(text: str, text_px: int) -> int:
-        (width, _), _ = cv2.getTextSize(_to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, text_px / _HERSHEY_CAPITAL_PX, 1)
+        scale, thickness = text_px / _HERSHEY_PX, _thickness(text_px)
+        (width, _), _ = cv2.getTextSize(_to_ascii(text), cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
         return int(width)
 
     def _draw_text(canvas: NDArray[np.uint8], text: str, origin: tuple[int, int], text_px: int) -> None:
-        scale = text_px / _HERSHEY_CAPITAL_PX
-        cv2.putText(canvas, _to_ascii(text), origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, 1, cv2.LINE_AA)
+        font, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, text_px / _HERSHEY_PX, _thickness(text_px)
+        cv2.putText(canvas, _to_ascii(text), origin, font, scale, _WHITE, thickness, cv2.LINE_AA)
+
+    def _thickness(text_px: int) -> int:
+        return max(1, text_px // 16)
 
 
 def _to_ascii(text: str) -> str:
