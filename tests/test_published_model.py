@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn.core.labels import decode_labels, encode_labels, find_duplicate
+from edgecnn.core.labels import decode_labels, encode_labels
 from edgecnn.data import Picture
 from edgecnn.evaluate.metrics import evaluate_scores
 from edgecnn.export.calibration import describe_calibration
@@ -121,7 +121,6 @@ def test_it_knows_what_a_photograph_shows(published: ModelFile, shared_data: Pat
 
 def test_labels_with_commas_apostrophes_and_a_name_twice_survive_as_a_file() -> None:
     assert decode_labels(encode_labels(AWKWARD_LABELS)) == AWKWARD_LABELS
-    assert find_duplicate(AWKWARD_LABELS) == "crane"
 
 
 def test_a_picture_of_a_name_that_stands_twice_is_right_under_either() -> None:

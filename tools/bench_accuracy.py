@@ -65,7 +65,8 @@ def _format(job: str, seed: int, result: dict[str, Any]) -> str:
     )
     judged = f"{test['top1']:>6.1%}" if test else f"{'-':>6}"
     name = job if len(job) <= 28 else f"…{job[-27:]}"
-    return f"{name:<28} {seed:>4} {val['top1']:>6.1%} {judged} {result['seconds']:>8.0f} {result['cpu_seconds']:>6.0f}  {stages}"
+    times = f"{result['seconds']:>8.0f} {result['cpu_seconds']:>6.0f}"
+    return f"{name:<28} {seed:>4} {val['top1']:>6.1%} {judged} {times}  {stages}"
 
 
 if __name__ == "__main__":

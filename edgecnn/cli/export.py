@@ -21,7 +21,7 @@ from edgecnn.train.run_folder import RunFolder
 @click.option("--max-drop", default=1.0, show_default=True, help="Accuracy that may be lost, in percentage points.")
 @click.option(
     "--calibration-count",
-    default=200,
+    default=500,
     show_default=True,
     type=click.IntRange(1, 10_000),
     help="Training pictures that set the ranges.",

@@ -63,7 +63,7 @@ class ExportConfig:
     """
 
     max_drop_points: float = 1.0
-    num_calibration: int = 200
+    num_calibration: int = 500
     seed: int = 0
     num_golden_pictures: int = 0
     name: str | None = None

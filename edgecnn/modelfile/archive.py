@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import lzma
 import struct
-import zipfile
 import zlib
 from collections.abc import Mapping
 
-from edgecnn.errors import ModelIntegrityError
-
 MAX_FILE_BYTES = 8 << 20
-MAX_TOTAL_BYTES = 64 << 20
 MAX_FILES = 80
 _VERSION, _UNIX, _PERMISSIONS = 20, 3, 0o644 << 16
 _FIRST_OF_1980 = 0x21  # the earliest date that a zip can hold
 _UTF8_NAME = 0x800
+_LOCAL_BYTES, _DIRECTORY_BYTES, _END_BYTES = 30, 46, 22
+_MAX_NAME_BYTES = 256
 
 
 def append_files(model: bytes, files: Mapping[str, bytes]) -> bytes:
@@ -27,7 +23,11 @@ def append_files(model: bytes, files: Mapping[str, bytes]) -> bytes:
 
     Reference: PKWARE, ".ZIP File Format Specification", sections 4.3.7, 4.3.12 and 4.3.16.
     """
-    entries, directory, offset = b"", b"", len(model)
+    return model + _pack(files, len(model))
+
+
+def _pack(files: Mapping[str, bytes], offset: int) -> bytes:
+    entries, directory = b"", b""
     for name, data in files.items():
         encoded = name.encode()
         flags = 0 if encoded.isascii() else _UTF8_NAME
@@ -40,7 +40,7 @@ def append_files(model: bytes, files: Mapping[str, bytes]) -> bytes:
         directory += b"PK\x01\x02" + bytes([_VERSION, _UNIX]) + common + where + encoded
     num = len(files)
     end = struct.pack("<HHHHIIH", 0, 0, num, num, len(directory), offset + len(entries), 0)
-    return model + entries + directory + b"PK\x05\x06" + end
+    return entries + directory + b"PK\x05\x06" + end
 
 
 def split_files(data: bytes) -> tuple[bytes, dict[str, bytes], bool]:
@@ -53,36 +53,34 @@ def split_files(data: bytes) -> tuple[bytes, dict[str, bytes], bool]:
     Raises:
         ModelIntegrityError: the archive is damaged, too large, or compressed in a way not allowed.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            _check_sizes(entries)
-            files = {entry.filename: _read(archive, entry) for entry in entries}
-    except zipfile.BadZipFile:
-        return data, {}, True
-    # What zipfile and its decompressors raise on nonsense; struct.error on cut-off extra fields.
-    except (NotImplementedError, RuntimeError, ValueError, EOFError, OSError, struct.error) as exc:
-        if isinstance(exc, ModelIntegrityError):
-            raise
-        raise ModelIntegrityError(f"the associated files cannot be read: {exc}") from exc
-    model = data[: min((entry.header_offset for entry in entries), default=len(data))]
-    return model, files, append_files(model, files) == data
+    own = _split_own(data)
+    if own is not None:
+        return *own, True
+    # Somebody else's archive, or a damaged one. Imported here: an own file need not wait for zipfile.
+    from edgecnn.modelfile.foreign_archive import split_foreign
+
+    return *split_foreign(data), False
 
 
-def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
-    """Raise before anything is unpacked: a small archive can claim to hold large files."""
-    if len(entries) > MAX_FILES or len({entry.filename for entry in entries}) != len(entries):
-        raise ModelIntegrityError("the associated files are too many or two have one name")
-    for entry in entries:
-        if entry.file_size > MAX_FILE_BYTES:
-            raise ModelIntegrityError(f"the associated file {entry.filename!r} claims {entry.file_size} bytes")
-    if sum(entry.file_size for entry in entries) > MAX_TOTAL_BYTES:
-        raise ModelIntegrityError(f"the associated files claim more than {MAX_TOTAL_BYTES >> 20} MiB")
-
-
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    try:
-        with archive.open(entry) as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as exc:
-        raise ModelIntegrityError(f"the associated file {entry.filename!r} is damaged: {exc}") from exc
+def _split_own(data: bytes) -> tuple[bytes, dict[str, bytes]] | None:
+    """Read an archive that is byte for byte what ``append_files`` writes; None when it is not."""
+    end = len(data) - _END_BYTES
+    if end < 0 or data[end : end + 4] != b"PK\x05\x06":
+        return None
+    _, num, _, at = struct.unpack_from("<HHII", data, end + 8)
+    files: dict[str, bytes] = {}
+    start = at
+    for _ in range(min(num, MAX_FILES)):
+        if at + _DIRECTORY_BYTES > end:
+            return None
+        size, name_bytes = struct.unpack_from("<IH", data, at + 24)
+        if name_bytes > _MAX_NAME_BYTES:
+            return None
+        (offset,) = struct.unpack_from("<I", data, at + 42)
+        name = data[at + _DIRECTORY_BYTES : at + _DIRECTORY_BYTES + name_bytes]
+        begin = offset + _LOCAL_BYTES + name_bytes
+        files[name.decode(errors="replace")] = data[begin : begin + min(size, MAX_FILE_BYTES)]
+        start = min(start, offset)
+        at += _DIRECTORY_BYTES + name_bytes
+    # Whatever was misread above, the same bytes would not come out again.
+    return (data[:start], files) if _pack(files, start) == data[start:] else None

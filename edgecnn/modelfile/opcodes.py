@@ -5,7 +5,7 @@ Reference: ``tensorflow/compiler/mlir/lite/schema/schema.fbs``, enum ``BuiltinOp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _NAMES = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
@@ -41,8 +41,7 @@ PLACEHOLDER_FOR_GREATER_OP_CODES = 127
 CUSTOM = BUILTIN_NAMES.index("CUSTOM")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorRule:
+class OperatorRule(NamedTuple):
     """What LiteRT's kernel takes for granted; a graph that breaks it can crash the process.
 
     Attributes:

@@ -7,6 +7,8 @@ one of the rules below crashes the process instead of raising an error.
 
 from __future__ import annotations
 
+import math
+
 from edgecnn.errors import ModelFileError, ModelIntegrityError
 from edgecnn.modelfile.flatbuffer import Table
 from edgecnn.modelfile.graph import Graph, Operator, Tensor
@@ -54,7 +56,7 @@ def _check_index(graph: Graph, index: int, where: str) -> None:
 
 
 def _check_tensor(graph: Graph, tensor: Tensor) -> None:
-    if len(tensor.shape) > MAX_RANK or any(size < -1 or size == 0 for size in tensor.shape):
+    if len(tensor.shape) > MAX_RANK or min(tensor.shape, default=1) < -1 or 0 in tensor.shape:
         raise ModelIntegrityError(f"tensor {tensor.name!r} has the impossible shape {tensor.shape}")
     size, stored = tensor.num_bytes, graph.buffer(tensor.buffer).size
     if size is not None and size > MAX_TENSOR_BYTES:
@@ -66,7 +68,8 @@ def _check_tensor(graph: Graph, tensor: Tensor) -> None:
 
 
 def _check_scales(tensor: Tensor) -> None:
-    if not all(MIN_SCALE <= scale <= MAX_SCALE for scale in tensor.scales):
+    # The sum is for NaN, which min and max may pass over.
+    if not (min(tensor.scales) >= MIN_SCALE and max(tensor.scales) <= MAX_SCALE) or math.isnan(sum(tensor.scales)):
         raise ModelIntegrityError(f"tensor {tensor.name!r} has a scale that is not a positive, normal number")
     if len(tensor.zero_points) not in (0, len(tensor.scales)):
         raise ModelIntegrityError(
