@@ -15,6 +15,9 @@ from edgecnn.modelfile.metadata import METADATA_NAME
 ROOT = Path(__file__).parent.parent
 SHAPES = ("Kreis ○", "square", "star", "triangle")
 
+# Before a test module imports OpenCV: edgecnn does the same, but comes second there.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
 # A busy machine is no reason to fail: what must be fast is measured by tools, not by tests.
 settings.register_profile("edgecnn", deadline=None)
 settings.load_profile("edgecnn")

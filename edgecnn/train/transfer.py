@@ -85,13 +85,14 @@ def train_transfer(model: Any, material: Material) -> Outcome:
     stage = _record(HEAD_STAGE, head, started, kept=True)
     if stores is None or head.interrupted:
         return Outcome(rows=head.rows, stages=(stage,), interrupted=head.interrupted)
-    material.progress.say(
-        f"the head alone recognizes {head.best.val_accuracy:.1%} of the validation pictures; "
-        "Ctrl-C from here on ends training and keeps the best"
-    )
     plain_weights = cut.tail.get_weights()
     started = time.monotonic()
     try:
+        # Said in here, so that the promise holds from its first letter on.
+        material.progress.say(
+            f"the head alone recognizes {head.best.val_accuracy:.1%} of the validation pictures; "
+            "Ctrl-C from here on ends training and keeps the best"
+        )
         tuned = _fine_tune(cut, material, stores)
     except KeyboardInterrupt:
         cut.tail.set_weights(plain_weights)
