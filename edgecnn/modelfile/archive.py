@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import ModelIntegrityError
+
+if TYPE_CHECKING:
+    import zipfile
 
 MAX_FILE_BYTES = 8 << 20
+MAX_TOTAL_BYTES = 64 << 20
 MAX_FILES = 80
 _VERSION, _UNIX, _PERMISSIONS = 20, 3, 0o644 << 16
 _FIRST_OF_1980 = 0x21  # the earliest date that a zip can hold
@@ -56,10 +64,7 @@ def split_files(data: bytes) -> tuple[bytes, dict[str, bytes], bool]:
     own = _split_own(data)
     if own is not None:
         return *own, True
-    # Somebody else's archive, or a damaged one. Imported here: an own file need not wait for zipfile.
-    from edgecnn.modelfile.foreign_archive import split_foreign
-
-    return *split_foreign(data), False
+    return *_split_foreign(data), False
 
 
 def _split_own(data: bytes) -> tuple[bytes, dict[str, bytes]] | None:
@@ -84,3 +89,44 @@ def _split_own(data: bytes) -> tuple[bytes, dict[str, bytes]] | None:
         at += _DIRECTORY_BYTES + name_bytes
     # Whatever was misread above, the same bytes would not come out again.
     return (data[:start], files) if _pack(files, start) == data[start:] else None
+
+
+def _split_foreign(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Read somebody else's archive, or a damaged one; there are no files where none follows the FlatBuffer."""
+    import zipfile  # here, because an own file need not wait for it
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            _check_sizes(entries)
+            files = {entry.filename: _read(archive, entry) for entry in entries}
+    except zipfile.BadZipFile:
+        return data, {}
+    # What zipfile and its decompressors raise on nonsense; struct.error on cut-off extra fields.
+    except (NotImplementedError, RuntimeError, ValueError, EOFError, OSError, struct.error) as exc:
+        if isinstance(exc, ModelIntegrityError):
+            raise
+        raise ModelIntegrityError(f"the associated files cannot be read: {exc}") from exc
+    return data[: min((entry.header_offset for entry in entries), default=len(data))], files
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
+    """Raise before anything is unpacked: a small archive can claim to hold large files."""
+    if len(entries) > MAX_FILES or len({entry.filename for entry in entries}) != len(entries):
+        raise ModelIntegrityError("the associated files are too many or two have one name")
+    for entry in entries:
+        if entry.file_size > MAX_FILE_BYTES:
+            raise ModelIntegrityError(f"the associated file {entry.filename!r} claims {entry.file_size} bytes")
+    if sum(entry.file_size for entry in entries) > MAX_TOTAL_BYTES:
+        raise ModelIntegrityError(f"the associated files claim more than {MAX_TOTAL_BYTES >> 20} MiB")
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    import lzma
+    import zipfile
+
+    try:
+        with archive.open(entry) as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError) as exc:
+        raise ModelIntegrityError(f"the associated file {entry.filename!r} is damaged: {exc}") from exc
