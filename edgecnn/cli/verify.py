@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 import click
 
+from edgecnn.cli.main import EXIT_GATE_FAILED
+from edgecnn.errors import ModelIntegrityError
 from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.find_model import find_model
 from edgecnn.runtime.verification import Verification, verify
@@ -17,13 +19,21 @@ from edgecnn.runtime.verification import Verification, verify
 @click.option("--builtin-kernels", is_flag=True, help="Run without XNNPACK, to see how far other kernels differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(file: str, builtin_kernels: bool, as_json: bool) -> int:
-    """Replay the golden vectors of the model file FILE; exit code 3 if they come out differently."""
-    outcome = verify(ModelFile.open(find_model(file)), use_xnnpack=not builtin_kernels)
+    """Replay the golden vectors of the model file FILE.
+
+    Exit code 3: they come out differently, or the file is not the one that was exported.
+    """
+    try:
+        opened = ModelFile.open(find_model(file))
+    except ModelIntegrityError as exc:
+        click.echo(f"MISMATCH: {exc}", err=True)
+        return EXIT_GATE_FAILED
+    outcome = verify(opened, use_xnnpack=not builtin_kernels)
     if as_json:
         click.echo(json.dumps({**asdict(outcome), "passed": outcome.passed}))
     else:
         click.echo(_format(outcome))
-    return 0 if outcome.passed else 3
+    return 0 if outcome.passed else EXIT_GATE_FAILED
 
 
 def _format(outcome: Verification) -> str:
