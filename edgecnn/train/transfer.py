@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn.errors import RunError
 from edgecnn.train.activations import Store, count_copies, new_store, store_copies, store_plain
 from edgecnn.train.augment import Augmentation
 from edgecnn.train.backend import keras
@@ -97,6 +98,10 @@ def train_transfer(model: Any, material: Material) -> Outcome:
     except KeyboardInterrupt:
         cut.tail.set_weights(plain_weights)
         return Outcome(rows=head.rows, stages=(stage,), interrupted=True)
+    except RunError as exc:  # the loss is not finite any more: no reason to lose the head
+        cut.tail.set_weights(plain_weights)
+        material.progress.say(f"{exc}; the head alone is kept")
+        return Outcome(rows=head.rows, stages=(stage,), interrupted=False)
     kept = not is_better(head.best, tuned.best)
     if not kept:
         cut.tail.set_weights(plain_weights)
