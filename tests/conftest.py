@@ -4,9 +4,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import flatbuffers
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import settings
 
 from edgecnn.modelfile import ModelFile
@@ -49,8 +50,6 @@ def exported(model_file: Path) -> ModelFile:
 @pytest.fixture(scope="session")
 def bare_model(exported: ModelFile) -> bytes:
     """Its network as a converter writes it: without TFLite Metadata and without files."""
-    flatbuffers = pytest.importorskip("flatbuffers")
-    schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(exported.model, 0))
     for entry in model.metadata:
         if entry.name == METADATA_NAME.encode():

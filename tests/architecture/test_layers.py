@@ -43,8 +43,7 @@ def poison(*names: str) -> str:
 
 def test_the_layers_of_the_house_are_kept(repository: Path) -> None:
     lint = shutil.which("lint-imports", path=str(Path(sys.executable).parent)) or shutil.which("lint-imports")
-    if lint is None:
-        pytest.skip("import-linter is not installed")
+    assert lint is not None, "import-linter is not installed; run: pip install -e '.[dev]'"
     done = subprocess.run([lint, "--no-cache"], cwd=repository, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -92,9 +92,7 @@ def test_mediapipe_gives_the_same_scores_where_nothing_is_to_be_resized(
 def test_mediapipe_reads_the_published_model_as_edgecnn_does(
     mediapipe_python: Path, repository: Path, shared_data: Path
 ) -> None:
-    model = published_models().get("imagenet-lite0")
-    if model is None:
-        pytest.skip("models/imagenet-lite0 is not in this checkout")
+    model = published_models()["imagenet-lite0"]
     classifier = Classifier.load(model)
     # MediaPipe takes all of a picture and stretches it, whatever the model was trained with.
     contract = replace(classifier.contract, aspect="squash", crop_fraction=1.0)
