@@ -1,44 +1,27 @@
-"""The only code that touches pixels.
-
-Training, calibration, evaluation and the device call the same functions, so that a picture
-becomes the same bytes everywhere. The resizer halves a picture with 2 x 2 averages until
-less than a factor of two is left and takes the rest bilinearly: no pixel is passed over, so
-nothing aliases, at a fourth of the time of area interpolation from 1080p. Both steps use
-OpenCV's bit-exact bilinear mode, whose bytes do not depend on the processor.
-"""
+"""From the bytes of a picture file, or of a camera, to upright opaque pixels."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# OpenCV writes its own complaints to stderr, beside the one sentence that edgecnn raises.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-
-try:
-    import cv2
-except ImportError as exc:
-    from edgecnn.errors import MissingExtraError
-
-    raise MissingExtraError(
-        f"OpenCV is needed to read pictures and cannot be imported ({exc}); run: pip install 'edgecnn[device]'"
-    ) from exc
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.core.contract import InputContract
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame, Frame
+from edgecnn.core.view import WHOLE, View
 from edgecnn.errors import DatasetError
+from edgecnn.imaging.geometry import as_uint8, to_input
+from edgecnn.imaging.opencv import cv2
+from edgecnn.imaging.raw import decode_raw
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".jp2"})
 MAX_PICTURE_PIXELS = 1 << 28
-FIT_FILL = 128
 _REDUCED_FLAGS = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
     (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -70,7 +53,37 @@ def read_bytes(path: Path) -> bytes:
         raise DatasetError(f"cannot read {path}: {exc.strerror}") from exc
 
 
-def decode_picture(data: bytes, name: str, contract: InputContract | None = None) -> Frame:
+def decode(frame: AnyFrame, contract: InputContract | None = None) -> Frame:
+    """Return the pixels of a frame, decoded if they are not yet, in BGR order then.
+
+    Args:
+        frame: a frame of any kind.
+        contract: the model's input, when the picture is for a model: a picture that is much
+            larger is decoded at a fraction of its size, large enough for the part in its view.
+
+    Raises:
+        DatasetError: the data are no whole picture.
+    """
+    if isinstance(frame, Frame):
+        return frame
+    name = f"frame {frame.index} of {frame.camera}"
+    if frame.encoding == "jpeg":
+        pixels = decode_picture(frame.data, name, contract, frame.view).pixels
+    else:
+        pixels = decode_raw(frame, name, contract)
+    return Frame(
+        pixels=pixels,
+        color_order="bgr",
+        captured_ns=frame.captured_ns,
+        index=frame.index,
+        camera=frame.camera,
+        name=frame.name,
+        read_ms=frame.read_ms,
+        view=frame.view,
+    )
+
+
+def decode_picture(data: bytes, name: str, contract: InputContract | None = None, view: View = WHOLE) -> Frame:
     """Turn the bytes of a picture file into a BGR frame, upright and opaque.
 
     EXIF rotation is applied; grey, palette, CMYK and 16-bit pictures become 8-bit colour;
@@ -81,6 +94,7 @@ def decode_picture(data: bytes, name: str, contract: InputContract | None = None
         data: content of a JPEG, PNG, BMP, WebP, GIF (first picture), TIFF, AVIF or JPEG 2000 file.
         name: what to call the picture in an error.
         contract: the model's input, when the picture is for a model.
+        view: the part of it that the model will see.
 
     Raises:
         DatasetError: the data are not a picture, are cut short, or are absurdly large.
@@ -89,60 +103,12 @@ def decode_picture(data: bytes, name: str, contract: InputContract | None = None
     if not data:
         raise DatasetError(f"{name} is empty; delete it or replace it by a picture")
     try:
-        pixels = _decode_jpeg(data, buffer, contract) if data[:2] == b"\xff\xd8" else _decode_other(data, buffer)
+        pixels = _decode_jpeg(data, buffer, contract, view) if data[:2] == b"\xff\xd8" else _decode_other(data, buffer)
     except cv2.error as exc:
         raise DatasetError(f"{name} cannot be decoded: {exc.err}") from exc
     if pixels is None:
         raise DatasetError(f"{name} is {_describe_damage(data)}; delete it or replace it by a whole picture")
-    return Frame(pixels=pixels, color_order="bgr", name=name)
-
-
-def to_input(frame: Frame, contract: InputContract) -> NDArray[np.uint8]:
-    """Bring a frame to the size and colour order of a model's input.
-
-    Returns:
-        uint8, shape (contract.height, contract.width, 3), RGB, values 0 to 255, contiguous.
-    """
-    pixels = _center_crop(frame.pixels, contract)
-    small = _fit(pixels, contract.size_wh) if contract.aspect == "fit" else resize(pixels, contract.size_wh)
-    if frame.color_order == "bgr":
-        small = _uint8(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
-    return np.ascontiguousarray(small)
-
-
-def resize(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize without aliasing and with the same bytes on every processor.
-
-    Args:
-        pixels: uint8, shape (H, W, C).
-        size_wh: wanted width and height in pixels.
-
-    Returns:
-        uint8, shape (height, width, C); the input itself when it has that size already.
-    """
-    width, height = size_wh
-    while True:
-        rows, columns = pixels.shape[:2]
-        half_wh = _halve(columns, width), _halve(rows, height)
-        if half_wh == (columns, rows):
-            break
-        pixels = _linear(pixels, half_wh)
-    return pixels if (columns, rows) == size_wh else _linear(pixels, size_wh)
-
-
-def warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Move a picture under an affine map, repeating its edge where nothing else is known.
-
-    Args:
-        pixels: uint8, shape (H, W, 3).
-        matrix: float64, shape (2, 3); maps output coordinates (x, y, 1) to input coordinates.
-
-    Returns:
-        uint8, same shape.
-    """
-    height, width = pixels.shape[:2]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return _uint8(cv2.warpAffine(pixels, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return Frame(pixels=pixels, color_order="bgr", name=name, view=view)
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -151,62 +117,27 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     return bytes(encoded.tobytes())
 
 
-def _halve(side: int, wanted: int) -> int:
-    return (side + 1) // 2 if side >= 2 * wanted else side
-
-
-def _linear(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    return _uint8(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LINEAR_EXACT))
-
-
-def _uint8(pixels: Any) -> NDArray[np.uint8]:
-    """Give OpenCV's loosely typed result the type that it has."""
-    typed: NDArray[np.uint8] = pixels
-    return typed
-
-
-def _center_crop(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.uint8]:
-    """Keep the centre: ``crop_fraction`` of it, and for ``crop`` only the contract's shape."""
-    rows, columns = pixels.shape[:2]
-    keep_rows, keep_columns = rows * contract.crop_fraction, columns * contract.crop_fraction
-    if contract.aspect == "crop":
-        scale = min(keep_columns / contract.width, keep_rows / contract.height)
-        keep_rows, keep_columns = contract.height * scale, contract.width * scale
-    keep_rows, keep_columns = max(1, round(keep_rows)), max(1, round(keep_columns))
-    top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
-    return pixels[top : top + keep_rows, left : left + keep_columns]
-
-
-def _fit(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    width, height = size_wh
-    rows, columns = pixels.shape[:2]
-    scale = min(width / columns, height / rows)
-    inner_wh = max(1, round(columns * scale)), max(1, round(rows * scale))
-    inner = resize(pixels, inner_wh)
-    left, top = (width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2
-    filled = np.full((height, width, 3), FIT_FILL, np.uint8)
-    filled[top : top + inner_wh[1], left : left + inner_wh[0]] = inner
-    return filled
-
-
-def _decode_jpeg(data: bytes, buffer: NDArray[np.uint8], contract: InputContract | None) -> NDArray[np.uint8] | None:
+def _decode_jpeg(
+    data: bytes, buffer: NDArray[np.uint8], contract: InputContract | None, view: View
+) -> NDArray[np.uint8] | None:
     header = _jpeg_header(data)
     # Older OpenCV fills a JPEG that is cut short with grey and says nothing: look for its end.
     if header is None or data.find(b"\xff\xd9", header.scan_start) < 0:
         return None
     if header.width * header.height > MAX_PICTURE_PIXELS:
         return None
-    flag = _reduced_flag(header.width, header.height, contract) if contract else cv2.IMREAD_COLOR
+    flag = _reduced_flag(header.width, header.height, contract, view) if contract else cv2.IMREAD_COLOR
     decoded = cv2.imdecode(buffer, flag)
-    return None if decoded is None else _uint8(decoded)
+    return None if decoded is None else as_uint8(decoded)
 
 
-def _reduced_flag(columns: int, rows: int, contract: InputContract) -> int:
-    """Return the flag of the smallest decoding that is still at least as large as the input."""
+def _reduced_flag(columns: int, rows: int, contract: InputContract, view: View) -> int:
+    """Return the flag of the smallest decoding in which the view is still at least as large as the input."""
     # EXIF may turn the picture by 90 degrees, so both sides must suffice for the longer one.
     wanted = math.ceil(max(contract.size_wh) / contract.crop_fraction)
+    column_share, row_share = view.shares
     for divisor, flag in _REDUCED_FLAGS:
-        if min(columns, rows) >= wanted * divisor:
+        if min(columns * column_share, rows * row_share) >= wanted * divisor:
             return flag
     return cv2.IMREAD_COLOR
 
@@ -253,7 +184,7 @@ def _decode_other(data: bytes, buffer: NDArray[np.uint8]) -> NDArray[np.uint8] |
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     if pixels.ndim == 2:
-        pixels = _uint8(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
+        pixels = as_uint8(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
     elif pixels.shape[2] == 4:
         pixels = pixels[..., :3] + (255 - pixels[..., 3:]) if premultiplied else _over_white(pixels)
     # IMREAD_COLOR would have done this, but drops the transparency.
@@ -294,7 +225,7 @@ def _turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uin
 
 
 def _optional(pixels: Any) -> NDArray[np.uint8] | None:
-    return None if pixels is None else _uint8(pixels)
+    return None if pixels is None else as_uint8(pixels)
 
 
 def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
