@@ -24,12 +24,15 @@ from edgecnn.export.convert import Conversion, convert
 from edgecnn.export.gate import check_gate, compare_with_float, describe
 from edgecnn.export.golden import record_golden
 from edgecnn.export.integer_check import check_integer_only, check_pixel_input
+from edgecnn.export.rejection import fit_rejection
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.atomic import write_atomically
 from edgecnn.modelfile.graph import Graph
 from edgecnn.modelfile.manifest import (
+    SCHEMA,
     AccuracyPart,
     CalibrationPart,
+    ConfidencePart,
     GoldenPart,
     InputPart,
     LabelsPart,
@@ -120,7 +123,9 @@ class _Export:
             self._progress.say(describe(accuracy))
             check_gate(accuracy)
             golden, files = record_golden(draft, classifier, self._root, self._golden_pictures(measured))
-            manifest = self._manifest(draft.model, conversion, calibration, accuracy, golden)
+            manifest = self._manifest(
+                draft.model, conversion, calibration, accuracy, golden, fit_rejection(measured.scores)
+            )
             return self._write(pack_model_file(draft.model, self._run.labels, manifest, files))
 
     def _convert(self, work: Path) -> tuple[CalibrationPart, Conversion]:
@@ -181,10 +186,11 @@ class _Export:
         calibration: CalibrationPart,
         accuracy: AccuracyPart,
         golden: GoldenPart,
+        confidence: ConfidencePart,
     ) -> Manifest:
         run = self._run
         return Manifest(
-            schema=1,
+            schema=SCHEMA,
             name=self._name,
             description=self._config.description,
             created=_now(),
@@ -201,6 +207,7 @@ class _Export:
             calibration=calibration,
             accuracy=accuracy,
             golden=golden,
+            confidence=confidence,
         )
 
     def _write(self, data: bytes) -> ModelFile:

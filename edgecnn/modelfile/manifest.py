@@ -17,7 +17,7 @@ from edgecnn.core.contract import MAX_SIDE_PX, AspectRule, InputContract
 from edgecnn.core.labels import MAX_LABELS
 from edgecnn.errors import ModelIntegrityError, ModelVersionError
 
-SCHEMA = 1
+SCHEMA: Literal[2] = 2
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_GOLDEN_VECTORS = 64
 
@@ -99,6 +99,19 @@ class AccuracyPart(_Part, frozen=True, kw_only=True):
     agreement: Share
 
 
+class ConfidencePart(_Part, frozen=True, kw_only=True):
+    """Below which score an answer says ``unknown``, and what that was fitted to.
+
+    ``kept`` is the share of ``num`` pictures of ``split`` whose best score reaches ``unknown_below``.
+    """
+
+    method: Literal["max_score"]
+    unknown_below: Share
+    kept: Share
+    split: Literal["val"]
+    num: Count
+
+
 class GoldenVector(_Part, frozen=True, kw_only=True):
     """One input and the raw output codes that the export measured for it.
 
@@ -136,10 +149,10 @@ class GoldenPart(_Part, frozen=True, kw_only=True):
     vectors: Annotated[tuple[GoldenVector, ...], Meta(min_length=1, max_length=MAX_GOLDEN_VECTORS)]
 
 
-class Manifest(_Part, frozen=True, kw_only=True):
+class Manifest(_Part, frozen=True, kw_only=True, omit_defaults=True):
     """The whole of ``edgecnn.json``."""
 
-    schema: Literal[1]
+    schema: Literal[1, 2]
     name: Name
     description: Text
     created: Text
@@ -151,6 +164,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
     calibration: CalibrationPart
     accuracy: AccuracyPart
     golden: GoldenPart
+    confidence: ConfidencePart | None = None
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None and self.schema == 1:
+            raise ValueError("confidence came with schema 2")
 
     def to_json(self) -> bytes:
         """Return the manifest as indented UTF-8 JSON."""

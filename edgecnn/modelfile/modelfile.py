@@ -46,6 +46,12 @@ class ModelFile:
     files: Mapping[str, bytes]
     num_bytes: int
 
+    @property
+    def unknown_below(self) -> float | None:
+        """The score below which an answer means ``unknown``, 0 to 1; None if the file says nothing about that."""
+        confidence = self.manifest.confidence if self.manifest else None
+        return confidence.unknown_below if confidence else None
+
     @classmethod
     def open(cls, path: Path, *, labels_path: Path | None = None) -> ModelFile:
         """Read and check a model file.

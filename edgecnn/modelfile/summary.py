@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgecnn.modelfile.graph import Tensor
+from edgecnn.modelfile.manifest import ConfidencePart
 from edgecnn.modelfile.modelfile import ModelFile
 
 
@@ -78,6 +79,7 @@ def _manifest_rows(file: ModelFile) -> list[tuple[str, str]]:
             f"drop {accuracy.drop_points:.2f} of {accuracy.max_drop_points:g} points allowed, "
             f"agreement {accuracy.agreement:.1%}",
         ),
+        *_confidence_rows(manifest.confidence),
         (
             "golden",
             f"{len(golden.vectors)} vectors ({golden_bytes:,} bytes) by {golden.runtime}; "
@@ -85,6 +87,16 @@ def _manifest_rows(file: ModelFile) -> list[tuple[str, str]]:
         ),
         ("sha256", manifest.model.sha256),
     ]
+
+
+def _confidence_rows(confidence: ConfidencePart | None) -> list[tuple[str, str]]:
+    if confidence is None:
+        return []
+    text = (
+        f"below a score of {confidence.unknown_below:.3f}, "
+        f"which {confidence.kept:.1%} of {confidence.num} {confidence.split} pictures reach"
+    )
+    return [("unknown", text)]
 
 
 def _describe_tensor(tensor: Tensor) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_a_damaged_file_ends_in_one_sentence(run_edgecnn: RunEdgecnn, model_file
 def test_a_file_of_a_newer_edgecnn_ends_in_exit_code_5(
     run_edgecnn: RunEdgecnn, exported: ModelFile, tmp_path: Path
 ) -> None:
-    newer = exported.files["edgecnn.json"].replace(b'"schema": 1', b'"schema": 2')
+    newer = exported.files["edgecnn.json"].replace(b'"schema": 1', b'"schema": 3')
     (tmp_path / "newer.tflite").write_bytes(append_files(exported.model, {**exported.files, "edgecnn.json": newer}))
     done = run_edgecnn("inspect", tmp_path / "newer.tflite")
     assert done.returncode == 5

@@ -136,10 +136,10 @@ def test_a_value_out_of_range_is_refused(place: Place, value: Any) -> None:
     refuse(changed(place, value), r"edgecnn\.json")
 
 
-@pytest.mark.parametrize("schema", [2, 3, 1000, 1 << 40])
+@pytest.mark.parametrize("schema", [3, 4, 1000, 1 << 40])
 def test_a_newer_manifest_asks_for_a_newer_edgecnn_whatever_else_is_in_it(schema: int) -> None:
     for data in (changed(("schema",), schema), json.dumps({"schema": schema, "everything": "new"}).encode()):
-        with pytest.raises(ModelVersionError, match=f"has schema {schema}, this edgecnn reads up to 1; run: pip"):
+        with pytest.raises(ModelVersionError, match=f"has schema {schema}, this edgecnn reads up to 2; run: pip"):
             read_manifest(data)
 
 
@@ -264,3 +264,23 @@ def test_a_file_without_its_manifest_is_not_taken_for_a_foreign_one(exported: Mo
     data = append_files(exported.model, {"labels.txt": exported.files["labels.txt"]})
     with pytest.raises(ModelIntegrityError, match="its labels and manifest are missing: the file was cut short"):
         ModelFile.from_bytes(data, path=Path("model.tflite"))
+
+
+CONFIDENCE = {"method": "max_score", "unknown_below": 0.5, "kept": 0.95, "split": "val", "num": 254}
+
+
+def test_a_rejection_threshold_is_read_from_schema_2_and_is_absent_from_schema_1() -> None:
+    read = read_manifest(json.dumps({**REAL, "schema": 2, "confidence": CONFIDENCE}).encode())
+    assert read.confidence is not None
+    assert read.confidence.unknown_below == 0.5
+    assert read_manifest(json.dumps({**REAL, "schema": 2}).encode()).confidence is None
+    refuse(json.dumps({**REAL, "schema": 1, "confidence": CONFIDENCE}).encode(), "confidence came with schema 2")
+
+
+@pytest.mark.parametrize("key", list(CONFIDENCE))
+def test_a_rejection_threshold_is_whole_and_in_range(key: str) -> None:
+    for value in (None, -0.1, 1.1, "test", -1):
+        if (key, value) != ("num", 1.1):
+            refuse(json.dumps({**REAL, "schema": 2, "confidence": {**CONFIDENCE, key: value}}).encode())
+    cut = {name: value for name, value in CONFIDENCE.items() if name != key}
+    refuse(json.dumps({**REAL, "schema": 2, "confidence": cut}).encode())
