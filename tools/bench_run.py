@@ -5,8 +5,8 @@
 (a) Time from the start of a process to its first prediction on a clip: ``edgecnn run`` against
     a bare script, in pairs, one right after the other. Byte code of edgecnn is compiled and
     cached before, as pip does on installation.
-(b) Frames per second of the whole against those of the slower of its two stages alone, in
-    rounds of: decode and resize alone, invoke alone, both as ``run`` does them.
+(b) Frames per second of the whole against those of the slower of its two stages alone in one
+    thread, in rounds of: decode and resize alone, invoke alone, both as ``run`` does them.
 
 The clip is a slow pan over the photograph, 1920 x 1080, Motion JPEG. Minima tell about the
 program, medians about the machine, which should be doing nothing else.
@@ -26,12 +26,14 @@ from statistics import median
 
 import cv2
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
+from edgecnn.imaging import decode
 from edgecnn.runtime.classifier import Classifier
 from edgecnn.runtime.find_model import find_model
 from edgecnn.runtime.interpreter import default_num_threads
 from edgecnn.runtime.loop import run
+from edgecnn.runtime.options import RunOptions
 from edgecnn.runtime.sources.video import VideoSource
 from edgecnn.runtime.streams import Sink
 
@@ -57,7 +59,7 @@ print(it.get_tensor(it.get_output_details()[0]["index"]).argmax(), flush=True)
 class NoSink(Sink):
     """Takes results and does nothing with them."""
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Do nothing."""
 
 
@@ -67,8 +69,7 @@ def main() -> None:
     parser.add_argument("photograph", type=Path)
     parser.add_argument("--model", help="an int8 file or a published model; left out, as edgecnn run chooses")
     parser.add_argument("--labels", type=Path)
-    default = max(1, min(default_num_threads(), (os.cpu_count() or 1) - 1))  # as edgecnn run chooses for a clip
-    parser.add_argument("--threads", type=int, default=default, help="of one invocation, for (b)")
+    parser.add_argument("--lanes", type=int, default=default_num_threads(), help="pictures at a time, for (b)")
     parser.add_argument("--pairs", type=int, default=15, help="pairs of processes for (a)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds for (b)")
     parser.add_argument("--frames", type=int, default=240, help="frames in the clip")
@@ -79,7 +80,7 @@ def main() -> None:
         model = find_model(args.model)
         print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores; {args.frames} frames; {model}")
         measure_first(model, args.labels, clip, args.pairs)
-        measure_overlap(Classifier.load(model, labels_path=args.labels, num_threads=args.threads), clip, args.rounds)
+        measure_lanes(Classifier.load(model, labels_path=args.labels, num_threads=1), clip, args.lanes, args.rounds)
 
 
 def make_clip(photograph: Path, clip: Path, num_frames: int) -> None:
@@ -132,25 +133,25 @@ def first_line_s(command: Sequence[str], environment: dict[str, str]) -> float:
     return elapsed
 
 
-def measure_overlap(classifier: Classifier, clip: Path, num_rounds: int) -> None:
+def measure_lanes(classifier: Classifier, clip: Path, num_lanes: int, num_rounds: int) -> None:
     """Print the frames per second of the stages and of the whole."""
     with VideoSource(str(clip)) as source:
-        pixels = [classifier.prepare(frame) for frame in source]
+        pixels = [classifier.prepare(decode(frame, classifier.contract)) for frame in source]
 
     def prepare_all() -> None:
         with VideoSource(str(clip)) as source:
             for frame in source:
-                classifier.prepare(frame)
+                classifier.prepare(decode(frame, classifier.contract))
 
     def invoke_all() -> None:
         for picture in pixels:
             classifier.scores(picture)
 
     def run_all() -> None:
-        run(VideoSource(str(clip)), classifier, [NoSink()])
+        run(VideoSource(str(clip)), classifier, [NoSink()], RunOptions(num_lanes=num_lanes))
 
     rounds = [[len(pixels) / seconds(work) for work in (prepare_all, invoke_all, run_all)] for _ in range(num_rounds)]
-    print(f"\n(b) frames per second, {num_rounds} rounds, {classifier.backend}")
+    print(f"\n(b) frames per second, {num_rounds} rounds, {classifier.backend}, {num_lanes} pictures at a time")
     print(f"{'':24}{'max':>9}{'median':>9}")
     titles = ("decode and resize alone", "invoke alone", "edgecnn run")
     for title, column in zip(titles, zip(*rounds, strict=True), strict=True):

@@ -8,30 +8,20 @@ Every picture is another size, ground, colour, place and angle, and depends on n
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn.imaging.shapes import SHAPES, fill_shape
+
 SIDES_PX = (96, 120, 160, 200)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A shape's usual colour (BGR) and its corners: angle in turns, radius 0 to 1."""
-
-    colour: tuple[int, int, int]
-    corners: tuple[tuple[float, float], ...]
-
-
-SHAPES = {
-    "Kreis ○": Shape((40, 40, 210), tuple((step / 64, 1.0) for step in range(64))),
-    "square": Shape((60, 170, 40), tuple((step / 4, 1.0) for step in range(4))),
-    "star": Shape((30, 200, 220), tuple((step / 10, 0.42 if step % 2 else 1.0) for step in range(10))),
-    "triangle": Shape((200, 90, 40), tuple((step / 3, 1.0) for step in range(3))),
-}
+# A label that is not ASCII, as labels of users are not.
+CLASSES = {"Kreis ○": SHAPES["circle"], **{name: SHAPES[name] for name in ("square", "star", "triangle")}}
 
 
 def main() -> None:
@@ -47,7 +37,7 @@ def main() -> None:
 def draw_folder(folder: Path, num_per_class: int, seed: int) -> None:
     """Write ``num_per_class`` PNG files for every shape into a folder named after it."""
     folder.mkdir(parents=True)
-    for number, name in enumerate(SHAPES):
+    for number, name in enumerate(CLASSES):
         place = folder / name
         place.mkdir()
         for index in range(num_per_class):
@@ -60,23 +50,15 @@ def draw_shape(name: str, random: np.random.Generator) -> NDArray[np.uint8]:
     """Return one picture: uint8, shape (H, W, 3), BGR."""
     height, width = (int(side) for side in random.choice(SIDES_PX, 2))
     ground = random.integers(60, 200) + random.integers(-25, 26, 3)
-    colour = np.clip(np.array(SHAPES[name].colour) + random.integers(-40, 41, 3), 0, 255)
+    colour = np.clip(np.array(CLASSES[name].colour) + random.integers(-40, 41, 3), 0, 255)
     picture = np.full((height, width, 3), ground, np.uint8)
     radius = min(height, width) * random.uniform(0.25, 0.42)
     center = random.uniform(radius, width - radius), random.uniform(radius, height - radius)
-    cv2.fillPoly(picture, [_outline(name, center, radius, random.uniform())], colour.tolist(), cv2.LINE_AA)
+    shape = replace(CLASSES[name], colour=tuple(colour.tolist()))
+    fill_shape(picture, shape, center, radius, random.uniform())
     noise = random.normal(0.0, 6.0, picture.shape)
     noisy: NDArray[np.uint8] = np.clip(picture + noise, 0, 255).astype(np.uint8)
     return noisy
-
-
-def _outline(name: str, center: tuple[float, float], radius: float, turn: float) -> NDArray[np.int32]:
-    """Return a shape's corners in pixels: int32, shape (N, 2), (x, y)."""
-    angles, radii = np.array(SHAPES[name].corners).T
-    angles = 2 * np.pi * (angles + turn)
-    points = np.stack([center[0] + radius * radii * np.cos(angles), center[1] + radius * radii * np.sin(angles)], 1)
-    outline: NDArray[np.int32] = np.rint(points).astype(np.int32)
-    return outline
 
 
 if __name__ == "__main__":

@@ -70,11 +70,13 @@ class EncodedFrame(_Shot):
         encoding: ``jpeg``; packed 4:2:2 ``yuyv`` or ``uyvy``; planar 4:2:0 ``nv12`` or ``i420``;
             ``gray``. Luma and chroma are those of BT.601, 16 to 235.
         size_wh: width and height in pixels of raw samples; a JPEG says it itself.
+        full_range: whether luma and chroma are 0 to 255, as in a JPEG.
     """
 
     data: bytes
     encoding: Encoding
     size_wh: tuple[int, int] = (0, 0)
+    full_range: bool = False
 
 
 AnyFrame = Frame | EncodedFrame

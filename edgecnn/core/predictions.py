@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn.core.decisions import Decision
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -22,6 +24,10 @@ class Category:
     index: int
     label: str
     score: float
+
+
+# The decision of a run with rules as long as nothing is confirmed.
+UNDECIDED = Decision(index=None, label="", score=0.0, changed=False, frames=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,8 @@ class Prediction:
         captured_ns: monotonic clock at capture.
         age_ms: age of the picture when this result was put out.
         stages_ms: where the time went.
+        decision: what stands after smoothing and confirmation; ``UNDECIDED`` before anything is
+            confirmed, None in a run without rules for that.
         dropped: frames that the source threw away so far, because newer ones had come.
     """
 
@@ -56,12 +64,19 @@ class Prediction:
     captured_ns: int = 0
     age_ms: float = 0.0
     stages_ms: StageTimes = field(default_factory=StageTimes)
+    decision: Decision | None = None
     dropped: int = 0
 
     @property
     def top(self) -> Category | None:
         """The best category, or None when none reached the threshold."""
         return self.categories[0] if self.categories else None
+
+    @property
+    def headline(self) -> tuple[str, float] | None:
+        """Label and score to show: of the decision if the run makes decisions, else of the best category."""
+        shown = self.top if self.decision is None else self.decision
+        return (shown.label, shown.score) if shown and shown is not UNDECIDED else None
 
 
 def top_categories(

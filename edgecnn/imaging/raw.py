@@ -20,6 +20,11 @@ from edgecnn.imaging.opencv import cv2
 
 _BYTES_PER_PIXEL = {"yuyv": 2.0, "uyvy": 2.0, "nv12": 1.5, "i420": 1.5, "gray": 1.0}
 
+# From 0..255 to the ranges of video, which OpenCV's conversion expects.
+_LEVELS = np.arange(256)
+_VIDEO_LUMA = np.rint(16 + _LEVELS * (219 / 255)).astype(np.uint8)
+_VIDEO_CHROMA = np.rint(128 + (_LEVELS - 128) * (224 / 255)).astype(np.uint8)
+
 
 def num_raw_bytes(encoding: str, size_wh: tuple[int, int]) -> int:
     """Return the number of bytes of one raw frame."""
@@ -50,6 +55,8 @@ def decode_raw(frame: EncodedFrame, name: str, contract: InputContract | None) -
         size_wh = columns >> halvings, rows >> halvings
         luma = as_uint8(resize(luma, size_wh))
         chroma = as_uint8(resize(chroma, (size_wh[0] // 2, size_wh[1] // 2)))
+    if frame.full_range:
+        luma, chroma = as_uint8(cv2.LUT(luma, _VIDEO_LUMA)), as_uint8(cv2.LUT(chroma, _VIDEO_CHROMA))
     return as_uint8(cv2.cvtColorTwoPlane(luma, chroma, cv2.COLOR_YUV2BGR_NV12))
 
 

@@ -21,10 +21,11 @@ from edgecnn.runtime.interpreter import Interpreter
 class Classifier:
     """Says which of its classes a picture shows."""
 
-    def __init__(self, file: ModelFile, *, num_threads: int | None = None) -> None:
-        """Make a model file ready to run; see ``load`` for the short way."""
+    def __init__(self, file: ModelFile, *, num_threads: int | None = None, use_xnnpack: bool = True) -> None:
+        """Make a model file ready to run; see ``load`` for the short way, and ``Interpreter`` for the arguments."""
         self.file = file
-        self._interpreter = Interpreter(file, num_threads=num_threads)
+        self._num_threads, self._use_xnnpack = num_threads, use_xnnpack
+        self._interpreter = Interpreter(file, num_threads=num_threads, use_xnnpack=use_xnnpack)
         self._quantization = file.output_quantization
         self._input_dtype = file.input.dtype
 
@@ -47,6 +48,10 @@ class Classifier:
         opened = ModelFile.open(Path(path), labels_path=Path(labels_path) if labels_path else None)
         return cls(opened, num_threads=num_threads)
 
+    def twin(self) -> Classifier:
+        """Return another one for the same file, to be used in another thread at the same time."""
+        return Classifier(self.file, num_threads=self._num_threads, use_xnnpack=self._use_xnnpack)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in output order."""
@@ -63,6 +68,16 @@ class Classifier:
         inner = self._interpreter
         threads = "1 thread" if inner.num_threads == 1 else f"{inner.num_threads} threads"
         return f"{inner.runtime}, {inner.kernels} kernels, {threads}"
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of the library that runs it."""
+        return self._interpreter.runtime
+
+    @property
+    def kernels(self) -> str:
+        """``XNNPACK``, or ``builtin`` where that does not take part."""
+        return self._interpreter.kernels
 
     def prepare(self, frame: Frame) -> NDArray[np.uint8]:
         """Bring a frame to the input's size: uint8, (height, width, 3), RGB; may run in any thread."""

@@ -74,12 +74,19 @@ def _middle_of(index: int) -> float:
 
 
 class RunMeter:
-    """Collects the times of a run as its results come out."""
+    """Collects the times of a run as its results come out.
 
-    __slots__ = ("_age", "_decode", "_invoke", "_read", "_resize", "_setup", "frames")
+    Attributes:
+        frames: results.
+        stale: results that were too old.
+        still: frames that were not judged.
+        unreadable: frames that could not be decoded.
+    """
+
+    __slots__ = ("_age", "_decode", "_invoke", "_read", "_resize", "_setup", "frames", "stale", "still", "unreadable")
 
     def __init__(self, setup: RunSetup | None = None) -> None:
-        self.frames = 0
+        self.frames = self.stale = self.still = self.unreadable = 0
         self._setup = setup
         self._read, self._decode, self._resize = LatencyHistogram(), LatencyHistogram(), LatencyHistogram()
         self._invoke, self._age = LatencyHistogram(), LatencyHistogram()
@@ -94,13 +101,23 @@ class RunMeter:
         self._invoke.record(times.invoke)
         self._age.record(prediction.age_ms)
 
-    def stats(self, *, wall_s: float, dropped: int, unreadable: int) -> RunStats:
-        """Return the statistics so far."""
+    def stats(self, *, wall_s: float, dropped: int, unreadable: int, undelivered: int) -> RunStats:
+        """Return the statistics so far.
+
+        Args:
+            wall_s: seconds that the run took.
+            dropped: frames that the source threw away.
+            unreadable: pictures that the source could not read; those that could not be decoded here come on top.
+            undelivered: results that did not get into a sink.
+        """
         return RunStats(
             setup=self._setup,
             frames=self.frames,
             dropped=dropped,
-            unreadable=unreadable,
+            unreadable=unreadable + self.unreadable,
+            stale=self.stale,
+            still=self.still,
+            undelivered=undelivered,
             wall_s=wall_s,
             read_ms=self._read.percentiles(),
             decode_ms=self._decode.percentiles(),

@@ -6,72 +6,53 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.core.frame import Frame
-from edgecnn.core.predictions import Prediction, StageTimes, top_categories
-from edgecnn.errors import SourceLostError
-from edgecnn.runtime.handover import ReadAhead
+from edgecnn.core.contract import InputContract
+from edgecnn.core.decisions import Decider, Decision
+from edgecnn.core.frame import AnyFrame, Frame
+from edgecnn.core.motion import MotionGate
+from edgecnn.core.predictions import UNDECIDED, Prediction, StageTimes, top_categories
+from edgecnn.core.view import WHOLE
+from edgecnn.errors import DatasetError, SourceError, SourceLostError
+from edgecnn.imaging import decode
+from edgecnn.runtime.background import BackgroundSink
+from edgecnn.runtime.handover import Lanes
 from edgecnn.runtime.latency import RunMeter
-from edgecnn.runtime.stats import RunSetup, RunStats
-from edgecnn.runtime.streams import Sink, Source
+from edgecnn.runtime.options import Every, RunOptions
+from edgecnn.runtime.stats import RunStats
+from edgecnn.runtime.streams import CameraEvent, Sink, Source
 
-READ_AHEAD_FRAMES = 3
+MAX_WARNINGS = 10
 Clock = Callable[[], int]
+ClassifierT = TypeVar("ClassifierT", bound="FrameClassifier")
 
 
 class FrameClassifier(Protocol):
-    """What the loop needs of a classifier: its two stages, which run at the same time."""
+    """What the loop needs of a classifier; only one thread at a time uses it."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the C classes, in output order."""
 
+    @property
+    def contract(self) -> InputContract | None:
+        """What the model's input wants to see, if pictures may be decoded with that in mind."""
+
     def prepare(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the model's input: uint8, shape (h, w, 3), RGB; may be called from another thread."""
+        """Return the model's input: uint8, shape (h, w, 3), RGB."""
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the model's output for such an input: float32, shape (C,)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What to put out and when to stop.
-
-    Attributes:
-        max_results: categories in each result, at most; from 1.
-        score_threshold: leave out categories with a lower score; 0 to 1.
-        max_frames: stop after so many results, from 1; None means never.
-        max_duration_s: stop after so many seconds, above 0; None means never.
-        setup: what runs, to be repeated in the statistics.
-    """
-
-    max_results: int = 5
-    score_threshold: float = 0.0
-    max_frames: int | None = None
-    max_duration_s: float | None = None
-    setup: RunSetup | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_results < 1:
-            raise ValueError(f"max_results must be at least 1, got {self.max_results}")
-        if not 0.0 <= self.score_threshold <= 1.0:
-            raise ValueError(f"score_threshold must be 0 to 1, got {self.score_threshold}")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise ValueError(f"frames must be at least 1, got {self.max_frames}")
-        if self.max_duration_s is not None and not self.max_duration_s > 0.0:
-            raise ValueError(f"duration must be above 0 seconds, got {self.max_duration_s}")
-
-
-class _Prepared(NamedTuple):
-    frame: Frame
-    pixels: NDArray[np.uint8]
-    resize_ms: float
+    def twin(self: ClassifierT) -> ClassifierT:
+        """Return another one like this for another thread, to be used at the same time."""
 
 
 def run(
@@ -85,13 +66,15 @@ def run(
 ) -> RunStats:
     """Classify the frames of a source until it ends, and hand every result to every sink.
 
-    Frames of a file are read, decoded and resized in a thread of their own, so that the model
-    never waits for them unless they are the slower half. A live source has such a thread
-    itself; of its frames the newest is resized and classified here.
+    The frames of a file are worked on in ``num_lanes`` threads at the same time, each of which
+    decodes, resizes and classifies one picture; the results come out in order, and a sink that
+    is slow or fails holds up or ends the run, so that nothing is missing. A live source has a
+    thread itself; of its frames the newest is classified here, one after the other, with all
+    threads of the model, and each sink gets a thread of its own.
 
     Args:
         source: opened and closed here.
-        classifier: called with one frame after the other.
+        classifier: the model.
         sinks: opened after the source, in order; closed before it, in reverse order.
         options: limits; by default all frames, five categories each.
         clock: the monotonic clock, in ns, that the source stamps its frames with.
@@ -103,15 +86,36 @@ def run(
     Raises:
         SourceError: the source cannot be read. ``SourceLostError``: it stopped giving frames;
             the sinks have been finished.
-        SinkError: a result could not be written.
+        SinkError: a result could not be written; a live run went on without that sink.
     """
-    job = _Job(classifier, sinks, options or RunOptions(), clock, stop or threading.Event())
+    outlets = [BackgroundSink(sink, source.say) if source.live and not sink.instant else sink for sink in sinks]
+    job = _Job(classifier, outlets, options or RunOptions(), clock, stop or threading.Event())
+    source.is_over = job.is_over
+    source.on_event = job.take_event
     with ExitStack() as stack:
         stack.enter_context(source)
-        for sink in sinks:
-            sink.open(source)
-            stack.callback(sink.close)
-        return job.run(source)
+        for outlet in outlets:
+            outlet.open(source)
+            stack.callback(outlet.close)
+        stats = job.run(source)
+    for outlet in outlets:
+        if isinstance(outlet, BackgroundSink) and outlet.error is not None:
+            raise outlet.error
+    return stats
+
+
+class _Judged(NamedTuple):
+    """What a lane makes of a frame; without scores nothing had moved in it."""
+
+    frame: AnyFrame
+    scores: NDArray[np.float32] | None
+    decode_ms: float
+    resize_ms: float
+    invoke_ms: float
+
+
+_Lane = Callable[[AnyFrame], _Judged | DatasetError]
+_LaneMaker = Callable[[], _Lane]
 
 
 class _Job:
@@ -128,79 +132,189 @@ class _Job:
         self._classifier, self._sinks, self._options = classifier, sinks, options
         self._clock, self._stop = clock, stop
         self._meter = RunMeter(options.setup)
+        self._gates: dict[str, MotionGate] = {}
+        self._deciders: dict[str, Decider] = {}
         self._start_ns = self._last_ns = clock()
 
     def run(self, source: Source) -> RunStats:
         self._start_ns = self._last_ns = self._clock()
         try:
-            if not self._is_over():
+            if not self.is_over():
                 self._classify_source(source)
         except SourceLostError:
             if not self._stop.is_set():
                 self._finish(source)
                 raise
+        if self._meter.unreadable and not self._meter.frames:
+            raise SourceError(f"none of the {self._meter.unreadable} frames that came can be decoded")
         return self._finish(source)
 
-    def _classify_source(self, source: Source) -> None:
-        prepared = self._prepare_all(source)
-        if source.live:
-            self._classify_all(prepared, source)
-            return
-        # The first result comes sooner without a second thread in its way.
-        self._classify_all(islice(prepared, 1), source)
-        if not self._is_over():
-            with ReadAhead(prepared, READ_AHEAD_FRAMES, self._stop) as ahead:
-                self._classify_all(ahead, source)
-
-    def _prepare_all(self, source: Source) -> Iterator[_Prepared]:
-        for frame in source:
-            start_ns = self._clock()
-            pixels = self._classifier.prepare(frame)
-            yield _Prepared(frame, pixels, _ms_between(start_ns, self._clock()))
-
-    def _classify_all(self, prepared: Iterable[_Prepared], source: Source) -> None:
-        for item in prepared:
-            prediction = self._classify(item, source.dropped)
-            for sink in self._sinks:
-                sink.write(item.frame, prediction)
-            self._last_ns = self._clock()
-            self._meter.record(prediction)
-            if self._is_over():
-                return
-
-    def _classify(self, item: _Prepared, dropped: int) -> Prediction:
-        frame, options = item.frame, self._options
-        start_ns = self._clock()
-        scores = self._classifier.scores(item.pixels)
-        invoke_ms = _ms_between(start_ns, self._clock())
-        categories = top_categories(
-            scores, self._classifier.labels, max_results=options.max_results, score_threshold=options.score_threshold
-        )
-        return Prediction(
-            categories=categories,
-            frame_index=frame.index,
-            camera=frame.camera,
-            name=frame.name,
-            captured_ns=frame.captured_ns,
-            age_ms=_ms_between(frame.captured_ns, self._clock()),
-            stages_ms=StageTimes(read=frame.read_ms, decode=frame.decode_ms, resize=item.resize_ms, invoke=invoke_ms),
-            dropped=dropped,
-        )
-
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
         options = self._options
         return (
             self._stop.is_set()
             or self._meter.frames == options.max_frames
             or (options.max_duration_s is not None and self._clock() - self._start_ns >= options.max_duration_s * 1e9)
+            or any(isinstance(sink.error, BrokenPipeError) for sink in self._background_sinks())
         )
 
+    def take_event(self, event: CameraEvent) -> None:
+        if event.kind == "camera_back" and event.camera in self._deciders:
+            self._deciders[event.camera].reset()
+        for sink in self._sinks:
+            sink.tell(event)
+
+    def _classify_source(self, source: Source) -> None:
+        frames = self._wanted(source)
+        judge = partial(self._judge, self._classifier)
+        # What moved shows only in order. And the first result comes sooner without more threads in its way.
+        num_alone = None if source.live or self._options.skip_still else 1
+        self._put_out_all(map(judge, islice(frames, num_alone)), source)
+        if num_alone and not self.is_over():
+            lanes: list[_LaneMaker] = [lambda: judge, *[self._another_lane] * (self._options.num_lanes - 1)]
+            with Lanes(frames, lanes, self._stop) as judged:
+                self._put_out_all(judged, source)
+
+    def _another_lane(self) -> _Lane:
+        return partial(self._judge, self._classifier.twin())
+
+    def _wanted(self, source: Source) -> Iterator[AnyFrame]:
+        view, every = self._options.view, self._options.every
+        choose = _Chooser(every, 0.0 if source.live else source.frame_rate) if every else None
+        for frame in source:
+            if choose is None or choose.takes(frame):
+                yield frame if view is WHOLE else replace(frame, view=view)
+
+    def _judge(self, classifier: FrameClassifier, frame: AnyFrame) -> _Judged | DatasetError:
+        clock = self._clock
+        start_ns = clock()
+        try:
+            decoded = decode(frame, classifier.contract)
+        except DatasetError as exc:
+            return exc
+        decoded_ns = clock()
+        pixels = classifier.prepare(decoded)
+        resized_ns = clock()
+        moved = not self._options.skip_still or self._gate_of(frame).moved(pixels)
+        scores = classifier.scores(pixels) if moved else None
+        return _Judged(
+            frame,
+            scores,
+            decoded.decode_ms + _ms_between(start_ns, decoded_ns),
+            _ms_between(decoded_ns, resized_ns),
+            _ms_between(resized_ns, clock()),
+        )
+
+    def _put_out_all(self, results: Iterable[_Judged | DatasetError], source: Source) -> None:
+        for result in results:
+            if isinstance(result, DatasetError):
+                self._note_unreadable(result, source)
+            elif result.scores is None:
+                self._meter.still += 1
+            else:
+                self._put_out(result, result.scores, source)
+            if self.is_over():
+                return
+
+    def _put_out(self, judged: _Judged, scores: NDArray[np.float32], source: Source) -> None:
+        frame, options = judged.frame, self._options
+        age_ms = _ms_between(frame.captured_ns, self._clock())
+        if options.max_age_ms is not None and age_ms > options.max_age_ms:
+            self._meter.stale += 1
+            return
+        prediction = Prediction(
+            categories=top_categories(
+                scores,
+                self._classifier.labels,
+                max_results=options.max_results,
+                score_threshold=options.score_threshold,
+            ),
+            frame_index=frame.index,
+            camera=frame.camera,
+            name=frame.name,
+            captured_ns=frame.captured_ns,
+            age_ms=age_ms,
+            stages_ms=StageTimes(
+                read=frame.read_ms, decode=judged.decode_ms, resize=judged.resize_ms, invoke=judged.invoke_ms
+            ),
+            decision=self._decide(frame.camera, scores),
+            dropped=source.dropped,
+        )
+        for sink in self._sinks:
+            sink.write(frame, prediction)
+        self._last_ns = self._clock()
+        self._meter.record(prediction)
+        self._raise_if_nobody_listens()
+
+    def _decide(self, camera: str, scores: NDArray[np.float32]) -> Decision | None:
+        rules = self._options.rules
+        if rules is None:
+            return None
+        if camera not in self._deciders:
+            self._deciders[camera] = Decider(self._classifier.labels, rules)
+        try:
+            return self._deciders[camera].update(scores) or UNDECIDED
+        except ValueError:  # scores that are no numbers, of a float model: they decide nothing
+            return UNDECIDED
+
+    def _gate_of(self, frame: AnyFrame) -> MotionGate:
+        return self._gates.setdefault(frame.camera, MotionGate())
+
+    def _note_unreadable(self, error: DatasetError, source: Source) -> None:
+        self._meter.unreadable += 1
+        if self._meter.unreadable <= MAX_WARNINGS:
+            source.say(f"passed over: {error}")
+        elif self._meter.unreadable == MAX_WARNINGS + 1:
+            source.say("passed over: more frames, which are only counted from here on")
+
+    def _raise_if_nobody_listens(self) -> None:
+        """End a live run when a reader has left, or when no sink takes anything any more."""
+        errors = [sink.error for sink in self._background_sinks()]
+        for error in errors:
+            if isinstance(error, BrokenPipeError):
+                raise error
+        if errors and all(errors):
+            raise next(error for error in errors if error)
+
+    def _background_sinks(self) -> list[BackgroundSink]:
+        return [sink for sink in self._sinks if isinstance(sink, BackgroundSink)]
+
     def _finish(self, source: Source) -> RunStats:
-        wall_s = (self._last_ns - self._start_ns) / 1e9
-        stats = self._meter.stats(wall_s=wall_s, dropped=source.dropped, unreadable=source.unreadable)
+        for background in self._background_sinks():
+            background.drain()  # what gets lost even now is in the statistics
+        stats = self._meter.stats(
+            wall_s=(self._last_ns - self._start_ns) / 1e9,
+            dropped=source.dropped,
+            unreadable=source.unreadable,
+            undelivered=sum(sink.undelivered for sink in self._background_sinks()),
+        )
         for sink in self._sinks:
             sink.finish(stats)
         return stats
+
+
+class _Chooser:
+    """Picks the frames that ``every`` asks for.
+
+    Args:
+        every: the rule.
+        frame_rate: frames per second of a file, whose capture times say nothing; 0 goes by those times.
+    """
+
+    def __init__(self, every: Every, frame_rate: float) -> None:
+        self._frames = every.frames or max(1, round(every.interval_s * frame_rate))
+        self._interval_ns = 0 if frame_rate or every.frames else round(every.interval_s * 1e9)
+        self._next: dict[str, int] = {}
+
+    def takes(self, frame: AnyFrame) -> bool:
+        """Tell whether a frame is to be judged."""
+        position, step = (frame.captured_ns, self._interval_ns) if self._interval_ns else (frame.index, self._frames)
+        if position < self._next.get(frame.camera, position):
+            return False
+        # From where it was due, not from where it came: else the rate would fall with every late frame.
+        due = self._next.get(frame.camera, position)
+        self._next[frame.camera] = due + step if position < due + step else position + step
+        return True
 
 
 def _ms_between(start_ns: int, end_ns: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.runtime.handover import STOP_TIMEOUT_S
 from edgecnn.runtime.streams import Source
 
@@ -18,12 +18,15 @@ class EarlySource(Source):
     of that and raises what went wrong.
 
     Args:
-        source: not open yet; its ``contract`` may be set here until the first frame is asked for.
+        source: not open yet; all but what its opening needs may be set here until the first
+            frame is asked for.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.live, self.contract, self.say = source.live, source.contract, source.say
+        self.address, self.num_cameras = source.address, source.num_cameras
+        self.lost_timeout_s = source.lost_timeout_s
         self._error: BaseException | None = None
         self._to_close = True
         self._thread = threading.Thread(target=self._open, name="edgecnn-opening", daemon=True)
@@ -40,9 +43,10 @@ class EarlySource(Source):
             raise self._error
         self.frame_rate = self._source.frame_rate
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[AnyFrame]:
         """Give the frames of the source."""
-        self._source.contract = self.contract
+        self._source.contract, self._source.say = self.contract, self.say
+        self._source.is_over, self._source.on_event = self.is_over, self.on_event
         try:
             for frame in self._source:
                 self.dropped = self._source.dropped

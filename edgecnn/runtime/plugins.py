@@ -52,6 +52,7 @@ def open_source(
         )
     source: Source = factory(place)
     source.contract, source.say = contract, say
+    source.address = source.address or f"{scheme}:{place}"
     return source
 
 

@@ -43,6 +43,9 @@ class RunStats(NamedTuple):
         frames: results that were put out.
         dropped: frames that a live source threw away because newer ones had come.
         unreadable: pictures that had to be passed over.
+        stale: results that came out older than allowed and were thrown away.
+        still: frames that were not judged because nothing had moved.
+        undelivered: results that a sink was too slow for, or had failed before.
         wall_s: seconds from the start of reading until the last result was put out.
         read_ms: getting a frame's data; for a camera this includes the wait for the next picture.
         decode_ms: turning the data into pixels.
@@ -55,6 +58,9 @@ class RunStats(NamedTuple):
     frames: int
     dropped: int
     unreadable: int
+    stale: int
+    still: int
+    undelivered: int
     wall_s: float
     read_ms: Percentiles
     decode_ms: Percentiles

@@ -23,6 +23,12 @@ class FakeClassifier:
         self._labels = check_labels(labels)
         self._function = function
 
+    contract = None
+
+    def twin(self) -> FakeClassifier:
+        """Return this one: the function must not mind being called in several threads."""
+        return self
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names in output order."""

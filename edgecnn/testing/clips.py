@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-import edgecnn.imaging  # noqa: F401  (first: it silences OpenCV's own log and explains a missing OpenCV)
-
-# isort: split
-import cv2
+from edgecnn.imaging.opencv import cv2
 
 
 def write_clip(path: Path, num_frames: int, *, size_wh: tuple[int, int] = (64, 48), frame_rate: float = 30.0) -> Path:

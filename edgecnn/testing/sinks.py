@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
 from edgecnn.runtime.stats import RunStats
-from edgecnn.runtime.streams import Sink, Source
+from edgecnn.runtime.streams import CameraEvent, Sink, Source
 
 
 class CollectSink(Sink):
@@ -14,14 +14,16 @@ class CollectSink(Sink):
     Attributes:
         frames: the frames, in the order in which they came.
         predictions: their results.
+        events: what was told about cameras that went away or came back.
         stats: the statistics, once the run is finished.
         opened: whether the run has opened it.
         closed: whether the run has closed it.
     """
 
     def __init__(self) -> None:
-        self.frames: list[Frame] = []
+        self.frames: list[AnyFrame] = []
         self.predictions: list[Prediction] = []
+        self.events: list[CameraEvent] = []
         self.stats: RunStats | None = None
         self.opened = self.closed = False
 
@@ -34,10 +36,14 @@ class CollectSink(Sink):
         """Remember that it was opened."""
         self.opened = True
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Keep a frame and its result."""
         self.frames.append(frame)
         self.predictions.append(prediction)
+
+    def tell(self, event: CameraEvent) -> None:
+        """Keep an event."""
+        self.events.append(event)
 
     def finish(self, stats: RunStats) -> None:
         """Keep the statistics."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame, EncodedFrame, Frame
 from edgecnn.runtime.streams import Source
 from edgecnn.testing.clock import ManualClock
 
@@ -35,7 +35,7 @@ class ScriptedSource(Source):
 
     def __init__(
         self,
-        script: Sequence[NDArray[np.uint8] | Frame | Exception],
+        script: Sequence[NDArray[np.uint8] | AnyFrame | Exception],
         *,
         live: bool = False,
         clock: ManualClock | None = None,
@@ -51,7 +51,7 @@ class ScriptedSource(Source):
         """Remember that it was opened."""
         self.opened = True
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[AnyFrame]:
         """Give the pictures in order; of a live source the newest ones."""
         start_ns, index = self._now_ns(), 0
         while index < len(self._script):
@@ -86,10 +86,10 @@ class ScriptedSource(Source):
         elif missing_ms > 0:
             time.sleep(missing_ms / 1e3)
 
-    def _frame(self, index: int, captured_ns: int) -> Frame:
+    def _frame(self, index: int, captured_ns: int) -> AnyFrame:
         step = self._script[index]
         if isinstance(step, Exception):
             raise step
-        if isinstance(step, Frame):
-            return replace(step, captured_ns=captured_ns, index=index)
+        if isinstance(step, Frame | EncodedFrame):
+            return replace(step, captured_ns=captured_ns, index=index, camera=step.camera or "scripted")
         return Frame(pixels=step, color_order="bgr", captured_ns=captured_ns, index=index, camera="scripted")

@@ -60,7 +60,7 @@ def test_people_read_first_what_runs_and_last_what_it_did(run_edgecnn, model_fil
     assert str(model_file) in first
     assert "4 classes" in first
     assert "LiteRT" in first or "tflite" in first
-    assert first.endswith(f"source {clip}")
+    assert first.endswith(f"source video:{clip}")
     assert second.startswith(f"{NUM_FRAMES} frames in ")
     assert [row.split()[0] for row in table] == ["p50", "read", "decode", "resize", "invoke", "age"]
 

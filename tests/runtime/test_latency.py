@@ -70,11 +70,11 @@ def test_a_meter_sums_up_every_stage_and_the_age():
     for _ in range(3):
         times = StageTimes(read=1.0, decode=2.0, resize=3.0, invoke=4.0)
         meter.record(Prediction(categories=(), stages_ms=times, age_ms=11.0))
-    stats = meter.stats(wall_s=0.5, dropped=7, unreadable=2)
+    stats = meter.stats(wall_s=0.5, dropped=7, unreadable=2, undelivered=0)
     assert (stats.frames, stats.dropped, stats.unreadable, stats.fps) == (3, 7, 2, 6.0)
     medians = [times.p50 for times in (stats.read_ms, stats.decode_ms, stats.resize_ms, stats.invoke_ms, stats.age_ms)]
     assert medians == [1.0, 2.0, 3.0, 4.0, 11.0]
 
 
 def test_a_run_without_a_result_has_a_rate_of_zero():
-    assert RunMeter().stats(wall_s=0.0, dropped=0, unreadable=0).fps == 0.0
+    assert RunMeter().stats(wall_s=0.0, dropped=0, unreadable=0, undelivered=0).fps == 0.0

@@ -98,13 +98,26 @@ def test_a_stranger_cannot_take_the_place_of_a_scheme_of_edgecnn(site):
 
 
 def test_every_declared_built_in_can_be_loaded(declared):
-    for group in ("edgecnn.sources", "edgecnn.sinks"):
-        assert declared[group]
-    for scheme in declared["edgecnn.sources"]:
-        assert open_source(f"{scheme}:0").live == (scheme == "camera")
-    for address in ("console", "jsonl:-", "video:clip.avi"):
+    files = {"video": "video:0", "folder": "folder:0", "image": "image:0"}
+    cameras = {
+        "camera": "camera:0",
+        "csi": "csi:0",
+        "gst": "gst:videotestsrc",
+        "http": "http://host/stream",
+        "https": "https://host/stream",
+        "pipe": "pipe:mjpeg:true",
+        "rtsp": "rtsp://host/stream",
+        "rtsps": "rtsps://host/stream",
+        "screen": "screen:",
+        "synthetic": "synthetic:",
+    }
+    assert set(declared["edgecnn.sources"]) == {*files, *cameras}
+    for addresses, live in ((files, False), (cameras, True)):
+        assert {open_source(address).live for address in addresses.values()} == {live}
+    sinks = ("console", "jsonl:-", "csv:-", "events:-", "frames:pictures", "video:clip.avi", "window:")
+    assert set(declared["edgecnn.sinks"]) == {address.partition(":")[0] for address in sinks}
+    for address in sinks:
         open_sink(address)
-        assert address.partition(":")[0] in declared["edgecnn.sinks"]
 
 
 def test_an_installed_edgecnn_declares_what_its_project_file_does(declared):
@@ -146,15 +159,15 @@ def test_an_existing_file_with_a_colon_is_a_file(tmp_path, monkeypatch, name):
 
 
 def test_an_address_without_a_scheme_that_is_nothing_at_all_is_explained():
-    with pytest.raises(SourceError, match=r"there is no file or folder 'clip\.avi'; .*camera, folder, image, video"):
+    with pytest.raises(SourceError, match=r"there is no file or folder 'clip\.avi'; .*: camera, csi, folder, gst, "):
         open_source("clip.avi")
 
 
 def test_an_unknown_scheme_is_explained():
-    with pytest.raises(SourceError, match=r"no source 'C'; .*camera, folder, image, video"):
+    with pytest.raises(SourceError, match=r"no source 'C'; .*: camera, csi, folder, gst, "):
         open_source("C:\\no such clip.avi")
-    with pytest.raises(SinkError, match=r"no sink 'csv' for 'csv:out'; give one of: console, jsonl, video"):
-        open_sink("csv:out")
+    with pytest.raises(SinkError, match=r"no sink 'xls' for 'xls:out'; give one of: console, csv, events"):
+        open_sink("xls:out")
 
 
 def test_a_name_that_no_file_can_have_is_not_found():

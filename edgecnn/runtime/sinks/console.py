@@ -8,11 +8,11 @@ import unicodedata
 from collections import deque
 from typing import TextIO
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
 from edgecnn.errors import SinkError
 from edgecnn.runtime.stats import RunStats
-from edgecnn.runtime.streams import Sink
+from edgecnn.runtime.streams import Sink, Source
 
 NOTHING = "(nothing above the threshold)"
 _RATE_WINDOW = 30
@@ -38,9 +38,14 @@ class ConsoleSink(Sink):
         self._output_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
         self._drawn_ns = 0
         self._line = ""
-        self._last_label: str | None = None
+        self._num_cameras = 1
+        self._last_labels: dict[str, str] = {}
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def open(self, source: Source) -> None:
+        """Note how many cameras there are to tell apart."""
+        self._num_cameras = source.num_cameras
+
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Show the best category, the age of the picture and the rate of results."""
         now_ns = prediction.captured_ns + round(prediction.age_ms * 1e6)
         self._output_ns.append(now_ns)
@@ -53,10 +58,10 @@ class ConsoleSink(Sink):
                 self._draw()
                 self._drawn_ns = now_ns
             return
-        label = prediction.top.label if prediction.top else NOTHING
-        if label != self._last_label:
+        label = prediction.headline[0] if prediction.headline else NOTHING
+        if label != self._last_labels.get(prediction.camera):
             self._put(self._describe(prediction) + "\n")
-            self._last_label = label
+            self._last_labels[prediction.camera] = label
 
     def finish(self, stats: RunStats) -> None:
         """Draw the last result, which may have come too soon after the one before, and leave the line."""
@@ -74,9 +79,10 @@ class ConsoleSink(Sink):
         self._put("\n")
 
     def _describe(self, prediction: Prediction) -> str:
-        top = prediction.top
-        what = f"{top.label}  {top.score:.0%}" if top else NOTHING
-        name = f"{prediction.name}: " if prediction.name else ""
+        headline = prediction.headline
+        what = f"{headline[0]}  {headline[1]:.0%}" if headline else NOTHING
+        name = prediction.name or (prediction.camera if self._num_cameras > 1 else "")
+        name = f"{name}: " if name else ""
         return printable(f"{name}{what}  {prediction.age_ms:.0f} ms old  {self._fps():.0f} fps")
 
     def _fps(self) -> float:

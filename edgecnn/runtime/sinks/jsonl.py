@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from io import FileIO
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from edgecnn.core.frame import Frame
-from edgecnn.core.predictions import Prediction
-from edgecnn.errors import SinkError
+from edgecnn.core.frame import AnyFrame
+from edgecnn.core.predictions import UNDECIDED, Prediction
+from edgecnn.runtime.sinks.output import Output, as_text
 from edgecnn.runtime.stats import Percentiles, RunSetup, RunStats
 from edgecnn.runtime.streams import Sink, Source
-
-
-class _Bytes(Protocol):
-    """A file without a buffer."""
-
-    def write(self, data: bytes, /) -> int | None:
-        """Write some of the data and return how much."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 class JsonlSink(Sink):
@@ -33,10 +21,7 @@ class JsonlSink(Sink):
     """
 
     def __init__(self, place: str) -> None:
-        if not place:
-            raise SinkError("the sink jsonl needs a file; give jsonl:FILE, or jsonl:- for standard output")
-        self._place = place
-        self._file: _Bytes | None = None
+        self._output = Output("jsonl", place)
 
     def open(self, source: Source) -> None:
         """Open the file.
@@ -44,16 +29,9 @@ class JsonlSink(Sink):
         Raises:
             SinkError: it cannot be written.
         """
-        if self._place == "-":
-            # No buffer: a line is out when write() returns, and nothing is left to fail at exit.
-            self._file = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
-            return
-        try:
-            self._file = FileIO(self._place, "wb")
-        except (OSError, ValueError) as exc:
-            raise SinkError(f"cannot write {self._place}: {getattr(exc, 'strerror', None) or exc}") from exc
+        self._output.open()
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Write one result."""
         self._put(_prediction_object(prediction))
 
@@ -63,26 +41,17 @@ class JsonlSink(Sink):
 
     def close(self) -> None:
         """Close the file; standard output stays open."""
-        if self._file is not None and self._place != "-":
-            self._file.close()
+        self._output.close()
 
     def _put(self, value: dict[str, Any]) -> None:
-        assert self._file is not None, "open() comes before write()"
-        line = msgspec.json.encode(value) + b"\n"
-        try:
-            while line:
-                line = line[self._file.write(line) or 0 :]
-        except BrokenPipeError:
-            raise
-        except OSError as exc:
-            raise SinkError(f"cannot write to jsonl:{self._place}: {exc.strerror}") from exc
+        self._output.write(msgspec.json.encode(value) + b"\n")
 
 
 def _prediction_object(prediction: Prediction) -> dict[str, Any]:
     times = prediction.stages_ms
     value: dict[str, Any] = {
         "index": prediction.frame_index,
-        "camera": _text(prediction.camera),
+        "camera": as_text(prediction.camera),
         "captured_ns": prediction.captured_ns,
         "age_ms": round(prediction.age_ms, 3),
         "categories": [
@@ -97,8 +66,19 @@ def _prediction_object(prediction: Prediction) -> dict[str, Any]:
         },
         "dropped": prediction.dropped,
     }
+    decision = prediction.decision
+    if decision is not None:
+        value["decision"] = (
+            None
+            if decision is UNDECIDED
+            else {
+                "index": decision.index,
+                "label": decision.label,
+                "score": round(decision.score, 6),
+            }
+        )
     if prediction.name:
-        value["name"] = _text(prediction.name)
+        value["name"] = as_text(prediction.name)
     return value
 
 
@@ -108,6 +88,9 @@ def _stats_object(stats: RunStats) -> dict[str, Any]:
         "frames": stats.frames,
         "dropped": stats.dropped,
         "unreadable": stats.unreadable,
+        "stale": stats.stale,
+        "still": stats.still,
+        "undelivered": stats.undelivered,
         "wall_s": round(stats.wall_s, 3),
         "fps": round(stats.fps, 2),
         "stages_ms": {
@@ -124,18 +107,13 @@ def _setup_object(setup: RunSetup | None) -> dict[str, Any]:
     if setup is None:
         return {}
     return {
-        "model": _text(setup.model),
+        "model": as_text(setup.model),
         "name": setup.name,
         "num_classes": setup.num_classes,
         "backend": setup.backend,
-        "source": _text(setup.source),
+        "source": as_text(setup.source),
     }
 
 
 def _percentiles_object(percentiles: Percentiles) -> dict[str, float]:
     return {name: round(value, 3) for name, value in percentiles._asdict().items()}
-
-
-def _text(name: str) -> str:
-    """Return a file name as valid Unicode; Linux allows names that are none."""
-    return name.encode("utf-8", "replace").decode("utf-8")

@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.core.contract import InputContract
-from edgecnn.core.frame import Frame
-from edgecnn.core.predictions import Category
-from edgecnn.imaging import to_input  # before OpenCV, whose own log it silences
-
-# isort: split
-import cv2
+from edgecnn.core.frame import AnyFrame, Frame
+from edgecnn.imaging import decode, region_px, to_input, upright
+from edgecnn.imaging.opencv import cv2
 
 _WHITE = (255, 255, 255)
 _SHADE = 0.4
@@ -22,20 +19,40 @@ _SMALLEST_TEXT_PX = 10
 _HERSHEY_PX = 31.0  # height of a line at scale 1
 
 
-def fit_canvas(frame: Frame, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a fresh BGR copy of a frame, uint8 (height, width, 3), with grey bars where it does not fill the size."""
-    rows, columns = frame.pixels.shape[:2]
-    if (columns, rows) == size_wh:
-        return frame.pixels.copy() if frame.color_order == "bgr" else np.ascontiguousarray(frame.pixels[..., ::-1])
-    rgb = to_input(frame, InputContract(width=size_wh[0], height=size_wh[1], aspect="fit"))
+def fit_canvas(frame: AnyFrame, size_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return a frame as a fresh picture to draw on, with the part outlined that its view judges.
+
+    Args:
+        frame: of any kind; it is decoded in full.
+        size_wh: width and height of the result, None for the frame's own; what does not fill
+            them gets grey bars.
+
+    Returns:
+        BGR, uint8, shape (height, width, 3), upright.
+
+    Raises:
+        DatasetError: the frame is no whole picture.
+    """
+    canvas = np.array(upright(decode(frame)), order="C")
+    rows, columns = canvas.shape[:2]
+    if frame.view.region is not None:
+        left, top, right, bottom = region_px(frame.view.region, (columns, rows))
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), _WHITE, max(1, rows // 240))
+    if size_wh in (None, (columns, rows)):
+        return canvas
+    whole = Frame(pixels=canvas, color_order="bgr")
+    rgb = to_input(whole, InputContract(width=size_wh[0], height=size_wh[1], aspect="fit"))
     return np.ascontiguousarray(rgb[..., ::-1])
 
 
-def draw_label(canvas: NDArray[np.uint8], category: Category | None) -> None:
-    """Write a category and its score into the top left corner of a BGR picture, on a darkened strip."""
-    if category is None:
-        return
-    text = f"{category.label}  {category.score:.0%}"
+def draw_label(canvas: NDArray[np.uint8], headline: tuple[str, float] | None) -> None:
+    """Write a label and its score into the top left corner of a BGR picture, on a darkened strip."""
+    if headline is not None:
+        draw_line(canvas, f"{headline[0]}  {headline[1]:.0%}")
+
+
+def draw_line(canvas: NDArray[np.uint8], text: str) -> None:
+    """Write a line of text there, in letters small enough for it."""
     rows, columns = canvas.shape[:2]
     text_px = max(_SMALLEST_TEXT_PX, round(rows * _TEXT_PER_HEIGHT))
     width = _text_width(text, text_px)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
 from edgecnn.runtime.stats import Percentiles, RunSetup, RunStats
-from edgecnn.runtime.streams import Sink, Source
+from edgecnn.runtime.streams import CameraEvent, Sink, Source
 
 
 class ReportSink(Sink):
@@ -17,6 +17,8 @@ class ReportSink(Sink):
         setup: what runs.
         say: receives each text; the last one has several lines.
     """
+
+    instant = True
 
     def __init__(self, setup: RunSetup, say: Callable[[str], None]) -> None:
         self._setup = setup
@@ -29,8 +31,13 @@ class ReportSink(Sink):
             f"{setup.name} ({setup.num_classes} classes, {setup.model}) on {setup.backend}; source {setup.source}"
         )
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Say nothing about single results."""
+
+    def tell(self, event: CameraEvent) -> None:
+        """Tell that a camera went away or came back."""
+        lost = event.kind == "camera_lost"
+        self._say(f"camera lost: {event.reason}; trying to open it again" if lost else event.reason)
 
     def finish(self, stats: RunStats) -> None:
         """Tell the statistics."""
@@ -40,8 +47,9 @@ class ReportSink(Sink):
 def format_stats(stats: RunStats) -> str:
     """Return the statistics of a run as a small table."""
     lines = [f"{stats.frames} frames in {stats.wall_s:.2f} s: {stats.fps:.1f} per second, {stats.dropped} dropped"]
-    if stats.unreadable:
-        lines[0] += f", {stats.unreadable} unreadable"
+    for name in ("unreadable", "stale", "still", "undelivered"):
+        number = getattr(stats, name)
+        lines[0] += f", {number} {name}" if number else ""
     if stats.frames:
         lines.append(f"{'':<8}{'p50':>9}{'p95':>9}{'p99':>9}  ms")
         lines += [

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-import edgecnn.imaging  # noqa: F401  (first: it silences OpenCV's own log and explains a missing OpenCV)
-
-# isort: split
-import cv2
-
-from edgecnn.core.frame import Frame
+from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
 from edgecnn.errors import SinkError
+from edgecnn.imaging.opencv import cv2
+from edgecnn.runtime.sinks.names import CameraNames
 from edgecnn.runtime.sinks.overlay import draw_label, fit_canvas
 from edgecnn.runtime.streams import Sink, Source
 
@@ -29,12 +27,13 @@ _NUM_TIMED_FRAMES = 8
 
 
 class VideoSink(Sink):
-    """A clip in which every frame carries its best category and score.
+    """A clip in which every frame carries its label and score.
 
     It gets its name when it is complete; until then it is a hidden file beside it. All frames
     get the size of the first one. A clip of a clip keeps its frame rate, a clip of a camera gets
     the rate at which the first results come, and pictures out of a folder stand for half a
-    second each.
+    second each. Of several cameras each gets a clip of its own, with the camera in its name;
+    several clips keep their frame rate if it is the same for all, else they count as pictures.
 
     Args:
         place: a file that ends in ``.avi`` (Motion JPEG) or ``.mp4`` (MPEG-4 part 2).
@@ -42,19 +41,14 @@ class VideoSink(Sink):
 
     def __init__(self, place: str) -> None:
         self._path = Path(place)
-        self._fourcc = _FOURCC.get(self._path.suffix.lower(), "")
-        if not self._fourcc or not self._path.stem:
+        if self._path.suffix.lower() not in _FOURCC or not self._path.stem:
             raise SinkError(
                 f"the sink video writes {' or '.join(_FOURCC)}, got {place!r}; give for instance video:out.mp4"
             )
-        # The suffix stays at the end: OpenCV chooses the container by it.
-        self._partial = self._path.with_name(f".{self._path.stem}-{os.getpid()}{self._path.suffix}")
-        self._writer: cv2.VideoWriter | None = None
-        self._size_wh = (0, 0)
         self._frame_rate = 0.0
-        self._num_written = 0
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._captured_ns: list[int] = []
+        self._per_camera = False
+        self._cameras = CameraNames()
+        self._clips: dict[str, _Clip] = {}
 
     def open(self, source: Source) -> None:
         """Take the source's frame rate, and try whether the folder can be written to.
@@ -64,21 +58,58 @@ class VideoSink(Sink):
         """
         # A camera's own rate says little: the model may be slower, and its frames are dropped then.
         self._frame_rate = 0.0 if source.live else min(source.frame_rate or _PICTURES_PER_S, _MAX_FPS)
-        if self._path.is_dir():
+        self._per_camera = source.num_cameras > 1
+        if self._path.is_dir() and not self._per_camera:
             raise SinkError(f"cannot write {self._path}: it is a folder; give a file")
+        trial = _partial_of(self._path)
         try:
-            self._partial.open("xb").close()
-            self._partial.unlink()
+            trial.open("xb").close()
+            trial.unlink()
         except OSError as exc:
             raise SinkError(f"cannot write {self._path}: {exc.strerror}") from exc
 
-    def write(self, frame: Frame, prediction: Prediction) -> None:
-        """Write the frame with its best category."""
-        if self._size_wh == (0, 0):
-            rows, columns = frame.pixels.shape[:2]
-            self._size_wh = (columns, rows)
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
+        """Write the frame with its label."""
+        camera = frame.camera if self._per_camera else ""
+        if camera not in self._clips:
+            path = self._path
+            if self._per_camera:
+                path = path.with_name(f"{path.stem}-{self._cameras.name_of(camera)}{path.suffix}")
+            self._clips[camera] = _Clip(path, self._frame_rate)
+        self._clips[camera].write(frame, prediction)
+
+    def close(self) -> None:
+        """Complete each clip and give it its name; without a frame there is none.
+
+        Raises:
+            SinkError: one did not come out whole; the others are completed all the same.
+        """
+        with ExitStack() as stack:
+            for clip in self._clips.values():
+                stack.callback(clip.close)
+
+
+class _Clip:
+    """One file.
+
+    Args:
+        path: its name when it is complete.
+        frame_rate: frames per second; 0 takes the rate at which the first frames come.
+    """
+
+    def __init__(self, path: Path, frame_rate: float) -> None:
+        self._path, self._partial = path, _partial_of(path)
+        self._frame_rate = frame_rate
+        self._writer: cv2.VideoWriter | None = None
+        self._size_wh: tuple[int, int] | None = None
+        self._num_written = 0
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._captured_ns: list[int] = []
+
+    def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         canvas = fit_canvas(frame, self._size_wh)
-        draw_label(canvas, prediction.top)
+        self._size_wh = self._size_wh or (canvas.shape[1], canvas.shape[0])
+        draw_label(canvas, prediction.headline)
         self._waiting.append(canvas)
         if self._frame_rate == 0.0:
             self._captured_ns.append(frame.captured_ns)
@@ -88,11 +119,6 @@ class VideoSink(Sink):
             self._write_waiting()
 
     def close(self) -> None:
-        """Complete the clip and give it its name; without a frame there is none.
-
-        Raises:
-            SinkError: it did not come out whole.
-        """
         if self._waiting:
             self._frame_rate = self._frame_rate or _rate_of(self._captured_ns)
             self._write_waiting()
@@ -117,15 +143,21 @@ class VideoSink(Sink):
             self._num_written += 1
 
     def _open_writer(self) -> cv2.VideoWriter:
-        fourcc = cv2.VideoWriter.fourcc(*self._fourcc)
-        writer = cv2.VideoWriter(str(self._partial), fourcc, self._frame_rate, self._size_wh)
+        assert self._size_wh is not None, "there is a frame to write"
+        codec = _FOURCC[self._path.suffix.lower()]
+        writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*codec), self._frame_rate, self._size_wh)
         if not writer.isOpened():
             width, height = self._size_wh
             raise SinkError(
-                f"OpenCV cannot write {self._path}: {self._fourcc}, {width} x {height} pixels, "
+                f"OpenCV cannot write {self._path}: {codec}, {width} x {height} pixels, "
                 f"{self._frame_rate:g} frames per second; try the other format, .avi or .mp4"
             )
         return writer
+
+
+def _partial_of(path: Path) -> Path:
+    # The suffix stays at the end: OpenCV chooses the container by it.
+    return path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
 
 
 def _rate_of(captured_ns: Sequence[int]) -> float:

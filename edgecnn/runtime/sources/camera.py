@@ -1,132 +1,125 @@
-"""``camera:0`` or ``camera:/dev/video0``: the newest picture of a camera."""
+"""``camera:0``, ``camera:/dev/video0`` or ``camera:auto``: the newest picture of a camera."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
+from edgecnn.core.frame import AnyFrame
+from edgecnn.errors import CameraMissingError, SourceError
+from edgecnn.runtime.live import Grabber, LiveSource
+from edgecnn.runtime.sources.device_grabber import DeviceGrabber
+from edgecnn.runtime.sources.devices import (
+    check_device,
+    device_path,
+    is_checkable,
+    lasting_path,
+    list_cameras,
+    what_there_is,
+)
+from edgecnn.runtime.streams import CaptureRequest
 
-from edgecnn.core.frame import Frame
-from edgecnn.errors import CameraMissingError, SourceError, SourceLostError
-from edgecnn.runtime.handover import STOP_TIMEOUT_S, NewestFrame
-from edgecnn.runtime.sources.capture import GRAB_TIMEOUT_S, Capture, Shot, frame_rate, open_camera, shoot
-from edgecnn.runtime.sources.devices import check_device, device_path, is_checkable
-from edgecnn.runtime.streams import Source
-
-FIRST_FRAME_TIMEOUT_S = 5.0
-LOST_AFTER_S = 2.0
+AUTO = "auto"
+# USB cameras take up to two seconds from their start to their first picture.
+_AUTO_PATIENCE_S = 3.0
 
 
-class CameraSource(Source):
-    """A V4L2 camera, read by a thread that keeps only the newest frame.
-
-    Whether a camera works is judged by a frame: OpenCV calls some of them open that never
-    deliver one, and goes on calling one open that was unplugged.
+class CameraSource(LiveSource):
+    """A V4L2 camera.
 
     Args:
-        place: the camera's number, or the path of its device.
+        place: the camera's number, the path of its device, or ``auto`` for the first camera
+            that gives a picture.
     """
 
-    live = True
+    takes_request = True
 
     def __init__(self, place: str) -> None:
+        super().__init__(f"camera:{place}")
         self._place = place
-        self._newest = NewestFrame()
-        self._thread = threading.Thread(target=self._capture, name="edgecnn-camera", daemon=True)
+        # What was found first is what is opened again, and not whatever happens to be there then.
+        self._found: str | None = None
+        self._given = ""
+        if place == AUTO:
+            self.first_frame_timeout_s *= 3
 
-    @property
-    def address(self) -> str:
-        """The camera's full address, such as ``camera:0``."""
-        return f"camera:{self._place}"
+    def start(self) -> None:
+        """Look whether there is such a device, and begin to open it.
+
+        Raises:
+            CameraMissingError: there is not, or it may not be opened.
+        """
+        if is_checkable() and self._place != AUTO:
+            check_device(device_path(self._place))
+        super().start()
+
+    def make_grabber(self) -> Grabber:
+        """Return a connection to the device."""
+        if self._place == AUTO and self._found is None:
+            return _FirstCamera(self.request, self.say, self._note_found)
+        if not is_checkable():
+            return DeviceGrabber(self.address, int(self._place), self.request, self._note_given)
+        if self._found is None:
+            self._found = lasting_path(device_path(self._place))
+        return DeviceGrabber(self.address, self._found, self.request, self._note_given)
+
+    def _note_found(self, device: str, given: str) -> None:
+        self._found = lasting_path(device)
+        self.say(f"{self.address} is {device}")
+        self._note_given(given)
+
+    def _note_given(self, given: str) -> None:
+        """Say what the camera gives instead of what it was asked for, once and not whenever it comes back."""
+        if given and given != self._given:
+            self._given = given
+            self.say(f"{self.address} gives {given}")
+
+
+class _FirstCamera(Grabber):
+    """The first device of this machine that gives a picture; says why those before it were passed over."""
+
+    def __init__(self, request: CaptureRequest, say: Callable[[str], None], note: Callable[[str, str], None]) -> None:
+        self._request, self._say, self._note = request, say, note
+        self._camera: DeviceGrabber | None = None
+        self._first: AnyFrame | None = None
+        self._given = ""
 
     def open(self) -> None:
-        """Start the camera and wait for its first frame.
+        for device in list_cameras():
+            camera = DeviceGrabber(device.path, device.path, self._request, self._keep_given)
+            self._given = ""
+            try:
+                camera.open()
+                self._first = _first_of(camera)
+            except SourceError as exc:
+                self._say(f"camera:auto passes over {device.path} ({device.name}): {exc}")
+                camera.close()
+                continue
+            self._camera, self.frame_rate = camera, camera.frame_rate
+            self._note(device.path, self._given)
+            return
+        raise CameraMissingError(
+            f"camera:auto found no camera that gives a picture; {what_there_is()}; "
+            "for the ribbon cable camera of a Raspberry Pi or Jetson give --camera csi:0"
+        )
 
-        Raises:
-            CameraMissingError: there is no such camera, it is busy, may not be opened, or gives no frame.
-        """
-        if is_checkable():
-            check_device(device_path(self._place))
-        self._thread.start()
-        try:
-            if not self._newest.wait(FIRST_FRAME_TIMEOUT_S):
-                raise CameraMissingError(
-                    f"{self.address} is there but gave no picture within {FIRST_FRAME_TIMEOUT_S:.0f} s; "
-                    "unplug it, plug it in again and try another cable"
-                )
-        except CameraMissingError:
-            self.close()
-            raise
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Give the newest frame whenever one is asked for.
-
-        Raises:
-            SourceLostError: the camera was unplugged or stopped giving pictures.
-        """
-        while not self._newest.closed:
-            frame = self._newest.take(LOST_AFTER_S)
-            self.dropped = self._newest.dropped
-            if frame is not None:
-                yield frame
-            elif not self._newest.closed:
-                raise SourceLostError(
-                    f"{self.address} gave no picture for {LOST_AFTER_S:.0f} s; is it still plugged in?"
-                )
+    def grab(self) -> AnyFrame | None:
+        assert self._camera is not None, "open() comes before grab()"
+        first, self._first = self._first, None
+        return first if first is not None else self._camera.grab()
 
     def close(self) -> None:
-        """Stop the thread, which closes the camera; one that hangs in the driver is left behind."""
-        self._newest.close()
-        self._thread.join(STOP_TIMEOUT_S)
+        if self._camera is not None:
+            self._camera.close()
 
-    def _capture(self) -> None:
-        """Run in the thread, which alone touches the capture."""
-        try:
-            capture = open_camera(device_path(self._place) if is_checkable() else int(self._place))
-            try:
-                self._newest.fail(self._fill(capture))
-            finally:
-                # At once: while it is held, a camera that is plugged in again gets another number.
-                capture.release()
-        except Exception as exc:  # whatever it is, it belongs to the reader
-            self._newest.fail(exc)
+    def _keep_given(self, given: str) -> None:
+        self._given = given
 
-    def _fill(self, capture: Capture) -> SourceError:
-        """Take pictures until nobody wants any, or there are none; return what to say then."""
-        if not capture.isOpened():
-            return self._unusable()
-        self.frame_rate = frame_rate(capture)
-        index = 0
-        while not self._newest.closed:
-            began_s = time.monotonic()
-            shot = shoot(capture)
-            if shot is None and time.monotonic() - began_s < GRAB_TIMEOUT_S / 2:
-                return self._lost() if index else self._unusable()
-            # No picture in time, or one that a loose cable damaged: the reader knows how long to be patient.
-            if shot is not None and shot.pixels is not None:
-                self._newest.put(self._frame(shot.pixels, shot, index))
-            index += shot is not None
-        return self._lost()
 
-    def _frame(self, pixels: NDArray[np.uint8], shot: Shot, index: int) -> Frame:
-        return Frame(
-            pixels=pixels,
-            color_order="bgr",
-            captured_ns=shot.captured_ns,
-            index=index,
-            camera=self.address,
-            read_ms=shot.read_ms,
-            decode_ms=shot.decode_ms,
-        )
-
-    def _lost(self) -> SourceLostError:
-        return SourceLostError(f"{self.address} stopped giving pictures; is it still plugged in?")
-
-    def _unusable(self) -> CameraMissingError:
-        return CameraMissingError(
-            f"{self.address} is there but gives no picture: another program is using it, or this device is "
-            "not the one of the camera that takes pictures; list them with: v4l2-ctl --list-devices"
-        )
+def _first_of(camera: DeviceGrabber) -> AnyFrame:
+    until_s = time.monotonic() + _AUTO_PATIENCE_S
+    while time.monotonic() < until_s:
+        frame = camera.grab()
+        if frame is not None:
+            return frame
+    raise CameraMissingError(f"no picture within {_AUTO_PATIENCE_S:.0f} s")

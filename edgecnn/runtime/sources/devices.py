@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edgecnn.errors import CameraMissingError
+from edgecnn.runtime.sources.v4l2 import can_capture
 
 _SYSFS = Path("/sys/class/video4linux")
+_BY_PATH = Path("/dev/v4l/by-path")
 
 
 class VideoDevice(NamedTuple):
@@ -26,6 +28,11 @@ def list_devices() -> list[VideoDevice]:
     return [VideoDevice(f"/dev/{node.name}", _name_of(node)) for node in nodes]
 
 
+def list_cameras() -> list[VideoDevice]:
+    """Return those video devices that take pictures, or do not say that they take none."""
+    return [device for device in list_devices() if can_capture(device.path) is not False]
+
+
 def device_path(place: str) -> str:
     """Return the device that ``3`` or ``/dev/v4l/by-path/…`` means.
 
@@ -36,7 +43,22 @@ def device_path(place: str) -> str:
         return f"/dev/video{int(place)}"
     if place.startswith("/"):
         return place
-    raise CameraMissingError(f"camera:{place} is neither a number nor a device such as /dev/video0; {_what_there_is()}")
+    raise CameraMissingError(
+        f"camera:{place} is neither a number nor a device such as /dev/video0, nor auto; {what_there_is()}"
+    )
+
+
+def lasting_path(device: str) -> str:
+    """Return a path that still means the same socket after the camera was plugged out and in again.
+
+    A camera can come back as another number; its link under ``/dev/v4l/by-path`` does not
+    change. Without such a link it is the device itself.
+    """
+    wanted = os.path.realpath(device)
+    try:
+        return next(str(link) for link in sorted(_BY_PATH.iterdir()) if os.path.realpath(link) == wanted)
+    except (OSError, StopIteration):
+        return device
 
 
 def check_device(path: str) -> None:
@@ -48,13 +70,13 @@ def check_device(path: str) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except FileNotFoundError as exc:
-        raise CameraMissingError(f"there is no camera {path}; {_what_there_is()}") from exc
+        raise CameraMissingError(f"there is no camera {path}; {what_there_is()}") from exc
     except PermissionError as exc:
         raise CameraMissingError(
             f"no permission to open the camera {path}; run: sudo usermod -aG video $USER, and log in again"
         ) from exc
     except OSError as exc:
-        raise CameraMissingError(f"cannot open the camera {path}: {exc.strerror}; {_what_there_is()}") from exc
+        raise CameraMissingError(f"cannot open the camera {path}: {exc.strerror}; {what_there_is()}") from exc
 
 
 def is_checkable() -> bool:
@@ -62,8 +84,9 @@ def is_checkable() -> bool:
     return sys.platform.startswith("linux")
 
 
-def _what_there_is() -> str:
-    devices = list_devices()
+def what_there_is() -> str:
+    """Return a clause that names the cameras of this machine."""
+    devices = list_cameras()
     if not devices:
         return "there is no camera on this machine"
     return "this machine has " + ", ".join(f"{device.path} ({device.name})" for device in devices)

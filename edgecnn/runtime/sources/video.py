@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from edgecnn.core.frame import Frame
-from edgecnn.errors import SourceError
+from edgecnn.core.frame import AnyFrame, Encoding
+from edgecnn.errors import DatasetError, SourceError
+from edgecnn.imaging import decode
 from edgecnn.runtime.handover import STOP_TIMEOUT_S
-from edgecnn.runtime.sources.capture import Capture, frame_rate, open_clip, shoot
+from edgecnn.runtime.sources.capture import Capture, frame_of, frame_rate, open_clip, shoot
 from edgecnn.runtime.streams import Source
 
 
@@ -23,7 +25,8 @@ class VideoSource(Source):
     def __init__(self, place: str) -> None:
         self._path = place
         self._capture: Capture | None = None
-        self._first: Frame | None = None
+        self._encoding: Encoding | None = None
+        self._first: AnyFrame | None = None
         # Releasing a capture in the middle of a grab in another thread would crash the process.
         self._in_use = threading.Lock()
 
@@ -41,9 +44,9 @@ class VideoSource(Source):
             path.open("rb").close()
         except OSError as exc:
             raise SourceError(f"cannot read {self._path}: {exc.strerror}") from exc
-        self._capture = open_clip(self._path)
+        self._capture, self._encoding = open_clip(self._path)
         self._first = self._next_frame(0)
-        if self._first is None:
+        if self._first is None or not _is_picture(self._first):
             self.close()
             raise SourceError(
                 f"{self._path} is not a video that OpenCV can read: not one frame can be decoded; "
@@ -51,7 +54,7 @@ class VideoSource(Source):
             )
         self.frame_rate = frame_rate(self._capture)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[AnyFrame]:
         """Give the frames from the beginning of the clip to its end, or to where it breaks off."""
         frame, self._first = self._first, None
         while frame:
@@ -68,17 +71,16 @@ class VideoSource(Source):
             finally:
                 self._in_use.release()
 
-    def _next_frame(self, index: int) -> Frame | None:
+    def _next_frame(self, index: int) -> AnyFrame | None:
         with self._in_use:
             shot = None if self._capture is None else shoot(self._capture)
-        if shot is None or shot.pixels is None:
-            return None
-        return Frame(
-            pixels=shot.pixels,
-            color_order="bgr",
-            captured_ns=shot.captured_ns,
-            index=index,
-            camera=f"video:{self._path}",
-            read_ms=shot.read_ms,
-            decode_ms=shot.decode_ms,
-        )
+        frame = None if shot is None else frame_of(shot, self._encoding, (0, 0))
+        return None if frame is None else replace(frame, index=index, camera=f"video:{self._path}")
+
+
+def _is_picture(frame: AnyFrame) -> bool:
+    try:
+        decode(frame)
+    except DatasetError:
+        return False
+    return True
