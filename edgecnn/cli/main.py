@@ -29,6 +29,7 @@ VERBS = {
     "eval": "Measure the accuracy of runs and exported files.",
     "inspect": "Show what is inside a model file.",
     "verify": "Replay a file's golden vectors on this machine.",
+    "bench": "Measure how fast a model runs on this machine.",
 }
 
 # What a verb needs beyond the device half; a board has no use for it.
