@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.cli.asking import read_request, request_options
 from edgecnn.cli.progress import TerminalProgress
+from edgecnn.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from edgecnn.runtime.bench.benchmark import BenchSettings
+    from edgecnn.runtime.streams import CaptureRequest
 
 
 @click.command()
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     metavar="ADDRESS",
     help="Source to run on, as for edgecnn run; left out, a synthetic 1080p clip in memory.",
 )
+@request_options
 @click.option(
     "--threads",
     metavar="N,N,...",
@@ -49,6 +48,7 @@ def command(
     labels: Path | None,
     as_json: bool,
     plot: Path | None,
+    **asked: Any,
 ) -> None:
     """Measure how fast the model FILE runs here: alone over threads, and with pictures end to end.
 
@@ -59,12 +59,12 @@ def command(
     from edgecnn.runtime.bench.plot import check_plot, plot_result
     from edgecnn.runtime.bench.table import format_result
 
-    settings = _settings(file, source, threads, seconds, soak_minutes, labels)
+    settings = _settings(file, source, read_request(**asked), threads, seconds, soak_minutes, labels)
     if plot is not None:
         check_plot(plot)
     progress = TerminalProgress()
     parts = measure_parts(settings, progress)
-    with _stop_on_signals() as stop:
+    with stop_on_signals() as stop:
         result = measure_whole(settings, parts, progress, stop)
     if plot is not None:
         plot_result(result, plot)
@@ -74,6 +74,7 @@ def command(
 def _settings(
     file: str | None,
     source: str | None,
+    request: CaptureRequest,
     threads: str | None,
     seconds: float,
     soak_minutes: float | None,
@@ -88,6 +89,7 @@ def _settings(
             model_path=model_path,
             labels_path=labels,
             source=source,
+            request=request,
             thread_counts=_numbers(threads) if threads is not None else (),
             seconds=seconds,
             soak_s=None if soak_minutes is None else soak_minutes * 60.0,
@@ -101,21 +103,3 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"threads must be numbers with commas between them such as 1,2,4, got {text!r}") from None
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set; a second one of either ends the process at once."""
-    stop = threading.Event()
-
-    def handle(signal_number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgecnn.cli.asking import read_request, request_options, together
+from edgecnn.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from edgecnn.runtime.classifier import Classifier
@@ -24,18 +24,7 @@ if TYPE_CHECKING:
 _ON_STANDARD_OUTPUT = {"console", "jsonl:-", "csv:-", "events:-"}
 
 
-def _together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return one decorator that adds several options, in their order."""
-
-    def add(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
-_camera_options = _together(
+_camera_options = together(
     click.option(
         "--camera",
         "--source",
@@ -46,9 +35,7 @@ _camera_options = _together(
         metavar="ADDRESS",
         help="Number of a camera, a clip, a folder, a picture, or SCHEME:PLACE as in csi:0; several times for several.",
     ),
-    click.option("--size", metavar="WxH", help="Ask the camera for pictures of that size, as in 1280x720."),
-    click.option("--fps", "frame_rate", type=float, help="Ask the camera for so many pictures per second."),
-    click.option("--fourcc", help="Ask a V4L2 camera for a pixel format: MJPG (the default), YUYV, NV12, …"),
+    request_options,
     click.option("--rotate", type=int, default=0, help="Turn the picture clockwise by 90, 180 or 270 degrees."),
     click.option("--flip", default="", help="h swaps left and right, v top and bottom; after --rotate."),
     click.option("--roi", metavar="X,Y,W,H", help="Judge only this part, in shares of the upright picture's sides."),
@@ -64,14 +51,14 @@ _camera_options = _together(
     ),
 )
 
-_decision_options = _together(
+_decision_options = together(
     click.option("--smooth", metavar="RULE", help="Average the scores over frames: ema:0.4 or mean:5."),
     click.option("--confirm", type=int, metavar="N", help="A new label counts when it leads in N frames in a row."),
     click.option("--hysteresis", type=float, metavar="H", help="Give a label up only for one that scores H more."),
     click.option("--unknown-below", type=float, metavar="S", help="Say unknown when no class reaches the score S."),
 )
 
-_output_options = _together(
+_output_options = together(
     click.option(
         "--sink",
         "sinks",
@@ -115,7 +102,7 @@ def command(
     FILE is a .tflite file or the name of a published model; left out, it is the newest export
     in this folder, else imagenet-lite0. Ctrl-C ends the run with its statistics.
     """
-    with _stop_on_signals() as stop, ExitStack() as stack:
+    with stop_on_signals() as stop, ExitStack() as stack:
         with _no_garbage_yet():
             # Imported here, and the model's side last: it loads while the source opens.
             from edgecnn.runtime.loop import run
@@ -124,7 +111,9 @@ def command(
 
             options = _read_options(given)
             outputs = [open_sink(address) for address in _sink_addresses(sinks, as_json)]
-            source = _open_sources(cameras, _read_request(given))
+            source = _open_sources(
+                cameras, read_request(size=given["size"], frame_rate=given["frame_rate"], fourcc=given["fourcc"])
+            )
             if source.live:
                 source.lost_timeout_s = lost_timeout_s
             elif lost_timeout_s is not None or options.max_age_ms is not None:
@@ -188,26 +177,12 @@ def _with_unknown_of_file(options: RunOptions, classifier: Classifier) -> RunOpt
         raise click.UsageError(f"with the threshold for unknown that the model file brings: {exc}") from exc
 
 
-def _read_request(given: dict[str, Any]) -> CaptureRequest:
-    from edgecnn.runtime.streams import make_request
-
-    try:
-        return make_request(size=given["size"], frame_rate=given["frame_rate"], fourcc=given["fourcc"])
-    except ValueError as exc:
-        raise click.UsageError(str(exc)) from exc
-
-
 def _open_sources(addresses: Sequence[str], request: CaptureRequest) -> Source:
     from edgecnn.runtime.plugins import open_source
-    from edgecnn.runtime.streams import CaptureRequest
 
     if len(set(addresses)) < len(addresses):
         raise click.UsageError(f"a camera is given twice: {' '.join(sorted(addresses))}")
-    sources = [open_source(address, say=_say) for address in addresses]
-    for source in sources:
-        if request != CaptureRequest() and not source.takes_request:
-            raise click.UsageError(f"--size, --fps and --fourcc are for cameras, which {source.address} is not")
-        source.request = request
+    sources = [open_source(address, request=request, say=_say) for address in addresses]
     if len(sources) == 1:
         return sources[0]
     from edgecnn.runtime.several import SeveralSources
@@ -261,24 +236,6 @@ def _describe(classifier: Classifier, source: Source, num_lanes: int) -> Any:
         backend=classifier.backend + (f", {num_lanes} pictures at a time" if num_lanes > 1 else ""),
         source=source.address,
     )
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set; a second one of either ends the process at once."""
-    stop = threading.Event()
-
-    def handle(signal_number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

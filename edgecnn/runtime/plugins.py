@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import edgecnn
 from edgecnn.core.contract import InputContract
 from edgecnn.errors import EdgecnnError, SinkError, SourceError
-from edgecnn.runtime.streams import Sink, Source, say_nothing
+from edgecnn.runtime.streams import NOTHING_ASKED, CaptureRequest, Sink, Source, say_nothing
 
 SOURCE_GROUP = "edgecnn.sources"
 SINK_GROUP = "edgecnn.sinks"
@@ -31,17 +31,22 @@ class Address(NamedTuple):
 
 
 def open_source(
-    address: str, *, contract: InputContract | None = None, say: Callable[[str], None] = say_nothing
+    address: str,
+    *,
+    contract: InputContract | None = None,
+    request: CaptureRequest = NOTHING_ASKED,
+    say: Callable[[str], None] = say_nothing,
 ) -> Source:
     """Build the source that an address names; it is opened by its ``with`` statement.
 
     Args:
         address: see ``source_address``.
         contract: the model's input, so that pictures are decoded no larger than needed.
+        request: what a camera is asked for.
         say: receives one sentence about each thing that is passed over.
 
     Raises:
-        SourceError: there is no such file and no such scheme.
+        SourceError: there is no such file and no such scheme, or it is nothing that can be asked.
     """
     scheme, place = source_address(address)
     factory = _load(SOURCE_GROUP, scheme)
@@ -51,8 +56,10 @@ def open_source(
             f"give a file, a folder, the number of a camera, or one of: {_schemes(SOURCE_GROUP)}"
         )
     source: Source = factory(place)
-    source.contract, source.say = contract, say
     source.address = source.address or f"{scheme}:{place}"
+    if request != NOTHING_ASKED and not source.takes_request:
+        raise SourceError(f"--size, --fps and --fourcc are for cameras, which {source.address} is not")
+    source.contract, source.request, source.say = contract, request, say
     return source
 
 

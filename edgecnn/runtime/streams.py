@@ -36,6 +36,9 @@ class CaptureRequest(NamedTuple):
     fourcc: str = ""
 
 
+NOTHING_ASKED = CaptureRequest()
+
+
 def make_request(
     *, size: str | None = None, frame_rate: float | None = None, fourcc: str | None = None
 ) -> CaptureRequest:
@@ -113,7 +116,7 @@ class Source(ABC):
 
     contract: InputContract | None = None
     address: str = ""
-    request: CaptureRequest = CaptureRequest()
+    request: CaptureRequest = NOTHING_ASKED
     takes_request: bool = False
     lost_timeout_s: float | None = None
     is_over: Callable[[], bool] = staticmethod(never)

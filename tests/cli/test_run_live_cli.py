@@ -169,7 +169,6 @@ def test_a_slow_reader_of_standard_output_costs_results_and_not_frames(model_fil
     ("options", "message"),
     [
         (("--size", "big"), "size must be WIDTHxHEIGHT"),
-        (("--size", "640x480"), "are for cameras"),
         (("--fps", "0"), "fps must be above 0"),
         (("--fourcc", "MJPEG"), "fourcc must have four characters"),
         (("--roi", "0.5,0.5,0.6,0.6"), "leaves the picture"),
@@ -194,6 +193,12 @@ def test_options_that_make_no_sense_are_usage_errors(run_edgecnn, model_file, tm
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_clip_cannot_be_asked_for_a_size(run_edgecnn, model_file, tmp_path):
+    result = run_edgecnn("run", model_file, "--camera", write_clip(tmp_path / "clip.avi", 2), "--size", "640x480")
+    assert result.returncode == 1
+    assert "--size, --fps and --fourcc are for cameras, which video:" in result.stderr
 
 
 def test_the_same_camera_twice_forty_cameras_and_a_mixture_are_refused(run_edgecnn, model_file, camera, tmp_path):

@@ -19,11 +19,11 @@ PATIENCE_S = 10.0
 
 @pytest.fixture(scope="module")
 def display():
-    """A display of 320 x 240 pixels that nobody sees."""
+    """A display of 320 x 240 pixels that nobody sees; it does not start anew when its last client leaves."""
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed")
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(writing)
     with os.fdopen(reading) as numbers:

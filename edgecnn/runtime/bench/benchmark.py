@@ -36,7 +36,7 @@ from edgecnn.runtime.bench.stages import choose_best, measure_inference, measure
 from edgecnn.runtime.bench.threads import usable_thread_counts
 from edgecnn.runtime.interpreter import MAX_THREADS, default_num_threads
 from edgecnn.runtime.plugins import open_source
-from edgecnn.runtime.streams import Source
+from edgecnn.runtime.streams import NOTHING_ASKED, CaptureRequest, Source
 
 _END_TO_END_FACTOR = 5.0
 
@@ -49,6 +49,7 @@ class BenchSettings:
         model_path: the model file.
         labels_path: a labels file, for a model from elsewhere that brings none.
         source: address of the source; None takes a synthetic clip.
+        request: what the source is asked for, if it is a camera.
         thread_counts: numbers of threads to compare, each 1 to 64; empty for 1, 2, … up to the usable cores,
             at most 8.
         seconds: counted time of each measurement, above 0; the run end to end takes five times as long.
@@ -59,6 +60,7 @@ class BenchSettings:
     model_path: Path
     labels_path: Path | None = None
     source: str | None = None
+    request: CaptureRequest = NOTHING_ASKED
     thread_counts: tuple[int, ...] = ()
     seconds: float = 1.0
     soak_s: float | None = None
@@ -72,6 +74,8 @@ class BenchSettings:
             raise ValueError(f"seconds must be above 0 and at most 3600, got {self.seconds}")
         if self.soak_s is not None and not 0.0 < self.soak_s < float("inf"):
             raise ValueError(f"soak must be above 0 minutes, got {self.soak_s / 60:g}")
+        if self.source is None and self.request != NOTHING_ASKED:
+            raise ValueError("--size, --fps and --fourcc are for a camera; give one with --camera")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +160,7 @@ def measure_whole(settings: BenchSettings, parts: Parts, progress: Progress, sto
 def _take_frames(settings: BenchSettings, contract: InputContract, progress: Progress) -> list[AnyFrame]:
     if settings.source is None:
         return []
-    return take_frames(open_source(settings.source, contract=contract, say=progress.say))
+    return take_frames(open_source(settings.source, contract=contract, request=settings.request, say=progress.say))
 
 
 def _plan(settings: BenchSettings, parts: Parts, progress: Progress) -> RunPlan:
@@ -165,7 +169,7 @@ def _plan(settings: BenchSettings, parts: Parts, progress: Progress) -> RunPlan:
     def make_source() -> Source:
         if address is None:
             return SyntheticClip()
-        return open_source(address, contract=parts.file.contract, say=progress.say)
+        return open_source(address, contract=parts.file.contract, request=settings.request, say=progress.say)
 
     return RunPlan(
         make_source=make_source,

@@ -23,7 +23,7 @@ PROGRAM = "gst-launch-1.0"
 HOW_TO_INSTALL = (
     "sudo apt install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 )
-_OPEN_TIMEOUT_MS = 10_000
+_OPEN_TIMEOUT_MS = 5_000
 _READ_TIMEOUT_MS = 1_000
 # In time, but a second early: a clip plays at its own speed, and a camera with less delay than that never waits.
 _SINK = "sync=true ts-offset=-1000000000"
