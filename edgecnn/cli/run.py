@@ -136,7 +136,8 @@ def command(
 
 def _read_options(given: dict[str, Any]) -> RunOptions:
     from edgecnn.core.view import make_view
-    from edgecnn.runtime.options import RunOptions, parse_every
+    from edgecnn.runtime.every import parse_every
+    from edgecnn.runtime.options import RunOptions
 
     try:
         return RunOptions(
@@ -179,9 +180,11 @@ def _with_unknown_of_file(options: RunOptions, classifier: Classifier) -> RunOpt
 
 def _open_sources(addresses: Sequence[str], request: CaptureRequest) -> Source:
     from edgecnn.runtime.plugins import open_source
+    from edgecnn.runtime.streams import without_password
 
     if len(set(addresses)) < len(addresses):
-        raise click.UsageError(f"a camera is given twice: {' '.join(sorted(addresses))}")
+        twice = next(address for address in addresses if addresses.count(address) > 1)
+        raise click.UsageError(f"a camera is given twice: {without_password(twice)}")
     sources = [open_source(address, request=request, say=_say) for address in addresses]
     if len(sources) == 1:
         return sources[0]

@@ -32,6 +32,8 @@ _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_S = 5.0
 # A thread that hangs in a driver still holds its camera: each one postpones the next attempt by so much.
 _HANGING_S = 2.0
+# A camera of which so many pictures in a row differ has a sensor, which never gives the same one twice.
+_SURELY_ALIVE = 300
 # Rows of decoded pictures that are compared first: those of a sensor differ in one of them already.
 _EVERY_SIXTEENTH = slice(None, None, 16)
 
@@ -90,7 +92,8 @@ class LiveSource(Source):
         lost_timeout_s: the iteration ends with an error when the camera stays lost so long;
             None waits for ever.
         changed: notified whenever there is news; several sources may share one.
-        frozen_after_s: how long the very same picture may come again and again.
+        frozen_after_s: how long the very same picture may come again and again; longer after
+            each time that it was the scene which stood still.
     """
 
     live = True
@@ -199,13 +202,6 @@ class LiveSource(Source):
         self._give_up_if_due(now_ns)
         return None
 
-    def learn_stillness(self, scene_stands_still: bool) -> None:
-        """Take to heart what opening the camera anew has shown: some scenes do stand still, for longer each time."""
-        if scene_stands_still:
-            self.frozen_after_s = min(2.0 * self.frozen_after_s, _MAX_PATIENCE_S)
-        else:
-            self.frozen_after_s = LOST_AFTER_S
-
     def close(self) -> None:
         """Stop the thread, which closes the camera; one that hangs in a driver is left behind."""
         self._closed = True
@@ -308,7 +304,8 @@ class _Session:
         self._numbers = numbers
         self._before = before
         self._shown: AnyFrame | None = None
-        self._is_still_scene = False
+        self._num_changes = 0
+        self._is_still_scene = self._was_mistaken = False
         self.thread = threading.Thread(target=self._run, name=f"edgecnn-{source.address}", daemon=True)
 
     def _run(self) -> None:
@@ -343,18 +340,24 @@ class _Session:
 
     def _check_frozen(self, frame: AnyFrame) -> None:
         if self._shown is None or not _is_same(frame, self._shown):
-            if self._before is not None:
-                self._is_still_scene = _is_same(frame, self._before)
-                self._source.learn_stillness(self._is_still_scene)
-            else:
-                self._is_still_scene = False
-            self._shown, self._before = frame, None
+            self._note_change(frame)
             return
+        self._num_changes = 0
         limit_s = self._source.frozen_after_s
         if not self._is_still_scene and frame.captured_ns - self._shown.captured_ns >= limit_s * 1e9:
             raise SourceLostError(
                 f"{self._source.address} has given the very same picture for {limit_s:.0f} s: it is frozen"
             )
+
+    def _note_change(self, frame: AnyFrame) -> None:
+        self._shown = frame
+        self._num_changes += 1
+        if self._num_changes == _SURELY_ALIVE:
+            self._source.frozen_after_s = LOST_AFTER_S
+        self._is_still_scene = self._before is not None and _is_same(frame, self._before)
+        if self._is_still_scene and not self._was_mistaken:
+            self._was_mistaken = True
+            self._source.frozen_after_s = min(2.0 * self._source.frozen_after_s, _MAX_PATIENCE_S)
 
 
 def _is_same(frame: AnyFrame, other: AnyFrame) -> bool:

@@ -23,9 +23,10 @@ from edgecnn.core.view import WHOLE
 from edgecnn.errors import DatasetError, SourceError, SourceLostError
 from edgecnn.imaging import decode
 from edgecnn.runtime.background import BackgroundSink
+from edgecnn.runtime.every import Chooser
 from edgecnn.runtime.handover import Lanes
 from edgecnn.runtime.latency import RunMeter
-from edgecnn.runtime.options import Every, RunOptions
+from edgecnn.runtime.options import RunOptions
 from edgecnn.runtime.stats import RunStats
 from edgecnn.runtime.streams import CameraEvent, Sink, Source
 
@@ -180,7 +181,7 @@ class _Job:
 
     def _wanted(self, source: Source) -> Iterator[AnyFrame]:
         view, every = self._options.view, self._options.every
-        choose = _Chooser(every, 0.0 if source.live else source.frame_rate) if every else None
+        choose = Chooser(every, 0.0 if source.live else source.frame_rate) if every else None
         for frame in source:
             if choose is None or choose.takes(frame):
                 yield frame if view is WHOLE else replace(frame, view=view)
@@ -291,30 +292,6 @@ class _Job:
         for sink in self._sinks:
             sink.finish(stats)
         return stats
-
-
-class _Chooser:
-    """Picks the frames that ``every`` asks for.
-
-    Args:
-        every: the rule.
-        frame_rate: frames per second of a file, whose capture times say nothing; 0 goes by those times.
-    """
-
-    def __init__(self, every: Every, frame_rate: float) -> None:
-        self._frames = every.frames or max(1, round(every.interval_s * frame_rate))
-        self._interval_ns = 0 if frame_rate or every.frames else round(every.interval_s * 1e9)
-        self._next: dict[str, int] = {}
-
-    def takes(self, frame: AnyFrame) -> bool:
-        """Tell whether a frame is to be judged."""
-        position, step = (frame.captured_ns, self._interval_ns) if self._interval_ns else (frame.index, self._frames)
-        if position < self._next.get(frame.camera, position):
-            return False
-        # From where it was due, not from where it came: else the rate would fall with every late frame.
-        due = self._next.get(frame.camera, position)
-        self._next[frame.camera] = due + step if position < due + step else position + step
-        return True
 
 
 def _ms_between(start_ns: int, end_ns: int) -> float:

@@ -9,6 +9,8 @@ from edgecnn.core.frame import AnyFrame
 from edgecnn.runtime.handover import STOP_TIMEOUT_S
 from edgecnn.runtime.streams import Source
 
+_POLL_S = 0.1
+
 
 class EarlySource(Source):
     """Another source, opened from the moment this one is made, in a thread.
@@ -33,12 +35,13 @@ class EarlySource(Source):
         self._thread.start()
 
     def open(self) -> None:
-        """Wait until the source is open.
+        """Wait until the source is open, or the run is to end.
 
         Raises:
             SourceError: it cannot be opened.
         """
-        self._thread.join()
+        while self._thread.is_alive() and not self.is_over():
+            self._thread.join(_POLL_S)
         if self._error is not None:
             raise self._error
         self.frame_rate = self._source.frame_rate

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from edgecnn.core.decisions import DecisionRules
 from edgecnn.core.view import WHOLE, View
+from edgecnn.runtime.every import Every
 from edgecnn.runtime.stats import RunSetup
-
-_EVERY = re.compile(r"(\d+(?:\.\d+)?)(ms|s|)")
-
-
-class Every(NamedTuple):
-    """Judge only some of the frames: each ``frames``-th one, or one in ``interval_s`` seconds; the other is 0."""
-
-    frames: int = 0
-    interval_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +53,3 @@ class RunOptions:
             raise ValueError(f"max_age must be above 0 milliseconds, got {self.max_age_ms}")
         if self.num_lanes < 1:
             raise ValueError(f"num_lanes must be at least 1, got {self.num_lanes}")
-
-
-def parse_every(text: str) -> Every:
-    """Read ``5`` (each fifth frame), ``200ms`` or ``1.5s`` (one frame in that time).
-
-    Raises:
-        ValueError: it is none of these, or 0.
-    """
-    match = _EVERY.fullmatch(text)
-    number = float(match[1]) if match else 0.0
-    if not match or number == 0.0 or (not match[2] and not number.is_integer()):
-        raise ValueError(f"every must be a number of frames such as 5, or a time such as 200ms or 2s, got {text!r}")
-    if not match[2]:
-        return Every(frames=int(number))
-    return Every(interval_s=number / (1e3 if match[2] == "ms" else 1.0))

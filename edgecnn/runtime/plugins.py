@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import edgecnn
 from edgecnn.core.contract import InputContract
 from edgecnn.errors import EdgecnnError, SinkError, SourceError
-from edgecnn.runtime.streams import NOTHING_ASKED, CaptureRequest, Sink, Source, say_nothing
+from edgecnn.runtime.streams import NOTHING_ASKED, CaptureRequest, Sink, Source, say_nothing, without_password
 
 SOURCE_GROUP = "edgecnn.sources"
 SINK_GROUP = "edgecnn.sinks"
@@ -52,11 +52,11 @@ def open_source(
     factory = _load(SOURCE_GROUP, scheme)
     if factory is None:
         raise SourceError(
-            f"there is no file or folder {address!r} and no source {scheme!r}; "
+            f"there is no file or folder {without_password(address)!r} and no source {scheme!r}; "
             f"give a file, a folder, the number of a camera, or one of: {_schemes(SOURCE_GROUP)}"
         )
     source: Source = factory(place)
-    source.address = source.address or f"{scheme}:{place}"
+    source.address = source.address or without_password(f"{scheme}:{place}")
     if request != NOTHING_ASKED and not source.takes_request:
         raise SourceError(f"--size, --fps and --fourcc are for cameras, which {source.address} is not")
     source.contract, source.request, source.say = contract, request, say
@@ -72,7 +72,9 @@ def open_sink(address: str) -> Sink:
     scheme, _, place = address.partition(":")
     factory = _load(SINK_GROUP, scheme)
     if factory is None:
-        raise SinkError(f"there is no sink {scheme!r} for {address!r}; give one of: {_schemes(SINK_GROUP)}")
+        raise SinkError(
+            f"there is no sink {scheme!r} for {without_password(address)!r}; give one of: {_schemes(SINK_GROUP)}"
+        )
     sink: Sink = factory(place)
     return sink
 
@@ -95,7 +97,7 @@ def source_address(text: str) -> Address:
         scheme, colon, place = text.partition(":")
         if not colon:
             raise SourceError(
-                f"there is no file or folder {text!r}; give one, or the number of a camera, "
+                f"there is no file or folder {without_password(text)!r}; give one, or the number of a camera, "
                 f"or one of: {_schemes(SOURCE_GROUP)}"
             ) from None
         return Address(scheme, place)

@@ -79,6 +79,11 @@ class CameraEvent(NamedTuple):
     reason: str
 
 
+def without_password(text: str) -> str:
+    """Return a text in which user names and passwords of URLs are stars."""
+    return re.sub(r"(://)[^/@\s'\"]+@", r"\1***@", text)
+
+
 def never() -> bool:
     """Say no."""
     return False

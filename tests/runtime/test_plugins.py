@@ -182,3 +182,10 @@ def test_sinks_are_built_by_their_address():
 
 def test_a_collecting_sink_is_a_sink_like_any_other():
     assert CollectSink().labels == []
+
+
+@pytest.mark.parametrize("address", ["rstp://maria:geheim@host/live", "rtmp://maria:geheim@host"])
+def test_a_password_is_not_repeated_in_a_message(address):
+    with pytest.raises(SourceError, match=r"\*\*\*@host") as raised:
+        open_source(address)
+    assert "geheim" not in str(raised.value)

@@ -11,8 +11,9 @@ from edgecnn.core.predictions import UNDECIDED
 from edgecnn.core.view import make_view
 from edgecnn.errors import SourceError
 from edgecnn.imaging import to_input
+from edgecnn.runtime.every import parse_every
 from edgecnn.runtime.loop import MAX_WARNINGS, run
-from edgecnn.runtime.options import RunOptions, parse_every
+from edgecnn.runtime.options import RunOptions
 from edgecnn.testing import CollectSink, FakeClassifier, ManualClock, ScriptedLiveSource, ScriptedSource
 
 LABELS = ("night", "day")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import select
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 from edgecnn.errors import SourceError
+from edgecnn.runtime.streams import without_password
 
 # Together less than the second that a live source waits for its thread, so that nothing is left behind.
 _GRACE_S = 0.5
@@ -130,8 +130,3 @@ class ChildProcess:
         # PermissionError: it runs as somebody else, by sudo for instance; the broken pipe will end it.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
-
-
-def without_password(text: str) -> str:
-    """Return a text in which user names and passwords of URLs are stars."""
-    return re.sub(r"(://)[^/@\s'\"]+@", r"\1***@", text)

@@ -14,10 +14,9 @@ from edgecnn.imaging.opencv import cv2
 from edgecnn.runtime.live import Grabber, LiveSource
 from edgecnn.runtime.sources.asked import refuse_fourcc
 from edgecnn.runtime.sources.capture import Capture, frame_of, frame_rate, shoot
-from edgecnn.runtime.sources.child import without_password
 from edgecnn.runtime.sources.picture_stream import Y4mStream
 from edgecnn.runtime.sources.pipe_grabber import PipeGrabber
-from edgecnn.runtime.streams import CaptureRequest
+from edgecnn.runtime.streams import CaptureRequest, without_password
 
 PROGRAM = "gst-launch-1.0"
 HOW_TO_INSTALL = (

@@ -34,8 +34,7 @@ class Answer:
         self._connection = connection
         self._rest = rest
         self._chunks = _Chunks() if "chunked" in head.headers.get("transfer-encoding", "").lower() else None
-        length = head.headers.get("content-length", "")
-        self._missing = int(length) if self._chunks is None and length.isascii() and length.isdigit() else None
+        self._missing = head.body_bytes if self._chunks is None else None
 
     def read(self, timeout_s: float) -> bytes:
         """Return what came of the body; nothing when nothing came in that time, or ``ended``.
@@ -94,7 +93,7 @@ def fetch(address: NetworkAddress, until_s: float) -> Answer:
                     f"{address.shown} asks for a kind of login that is not known here; only Basic and Digest are"
                 )
         else:
-            raise refusal(address, answer.head)
+            raise refusal(current, answer.head)
     raise SourceError(f"{address.shown} redirects again and again, to {current.shown} at last; give the final address")
 
 

@@ -28,6 +28,12 @@ class Head(NamedTuple):
     reason: str
     headers: Mapping[str, str]
 
+    @property
+    def body_bytes(self) -> int | None:
+        """How many bytes follow, None where that is not said."""
+        length = self.headers.get("content-length", "")
+        return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
 
 def read_head(
     address: NetworkAddress, connection: socket.socket, protocol: Literal["HTTP", "RTSP"], until_s: float

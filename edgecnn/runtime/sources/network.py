@@ -57,9 +57,16 @@ def parse_address(url: str) -> NetworkAddress:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if not host or scheme not in _PORTS or any(ord(character) <= 32 for character in url):
+    # With "/", "?" or "#" in a password the host seems to end there, and the rest would be shown.
+    if (
+        not host
+        or ("@" in url and "@" not in parts.netloc)
+        or scheme not in _PORTS
+        or any(ord(character) <= 32 for character in url)
+    ):
         raise SourceError(
-            f"the address of a camera in a network is {scheme}://HOST[:PORT]/PATH; this is no such address"
+            f"this is no address of a camera in a network, which is {scheme}://[USER:PASSWORD@]HOST[:PORT]/PATH; write "
+            "special characters in a password as in %40 for @, %2F for /"
         )
     return NetworkAddress(
         scheme=scheme,

@@ -11,7 +11,6 @@ from edgecnn.core.frame import AnyFrame
 from edgecnn.errors import SourceError
 from edgecnn.runtime.live import Grabber, LiveSource
 from edgecnn.runtime.sources.asked import refuse_fourcc
-from edgecnn.runtime.sources.child import without_password
 from edgecnn.runtime.sources.picture_stream import (
     PIXEL_FORMATS,
     JpegStream,
@@ -20,6 +19,7 @@ from edgecnn.runtime.sources.picture_stream import (
     Y4mStream,
 )
 from edgecnn.runtime.sources.pipe_grabber import PipeGrabber
+from edgecnn.runtime.streams import without_password
 
 _SELF_DESCRIBED: dict[str, Callable[[], PictureStream]] = {"mjpeg": JpegStream, "y4m": Y4mStream}
 _NAMES = ", ".join([*_SELF_DESCRIBED, *PIXEL_FORMATS])

@@ -159,7 +159,6 @@ def _probe(target: NetworkAddress) -> None:
 
 
 def _skip_body(connection: socket.socket, head: Head, body: bytes) -> None:
-    length = head.headers.get("content-length", "")
-    missing = int(length) - len(body) if length.isascii() and length.isdigit() else 0
+    missing = (head.body_bytes or 0) - len(body)
     while missing > 0 and (data := connection.recv(min(missing, MAX_HEAD_BYTES))):
         missing -= len(data)
