@@ -122,7 +122,7 @@ def _decode_jpeg(
 ) -> NDArray[np.uint8] | None:
     header = _jpeg_header(data)
     # Older OpenCV fills a JPEG that is cut short with grey and says nothing: look for its end.
-    if header is None or data.find(b"\xff\xd9", header.scan_start) < 0:
+    if header is None or data.rfind(b"\xff\xd9", header.scan_start) < 0:
         return None
     if header.width * header.height > MAX_PICTURE_PIXELS:
         return None

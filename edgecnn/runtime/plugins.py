@@ -83,8 +83,9 @@ def source_address(text: str) -> Address:
     """Read the address of a source, in full or as a bare number, file or folder.
 
     What exists under that very name is taken for that, colon or not; else the part before the
-    first colon is the scheme. ``3`` is camera 3, a folder a folder of pictures, a file with
-    the suffix of a picture that picture, a device a camera and any other file a clip.
+    first colon is the scheme. ``3`` is camera 3, ``auto`` the first one that works, a folder a
+    folder of pictures, a file with the suffix of a picture that picture, a device a camera and
+    any other file a clip.
 
     Raises:
         SourceError: nothing of the kind exists, and there is no colon.
@@ -94,6 +95,8 @@ def source_address(text: str) -> Address:
     try:
         mode = Path(text).stat().st_mode
     except (OSError, ValueError):  # ValueError: a NUL in the name
+        if text == "auto":
+            return Address("camera", text)
         scheme, colon, place = text.partition(":")
         if not colon:
             raise SourceError(

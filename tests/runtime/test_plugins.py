@@ -133,6 +133,7 @@ def test_an_installed_edgecnn_declares_what_its_project_file_does(declared):
         ("0", CameraSource),
         ("camera:0", CameraSource),
         ("camera:/dev/video7", CameraSource),
+        ("auto", CameraSource),
         ("video:clip.avi", VideoSource),
         ("folder:pictures", FolderSource),
         ("image:one.png", ImageSource),

@@ -22,6 +22,8 @@ from edgecnn.runtime.streams import CaptureRequest
 AUTO = "auto"
 # USB cameras take up to two seconds from their start to their first picture.
 _AUTO_PATIENCE_S = 3.0
+# A board may have a dozen devices that never give one; then it is better to say so than to try them all.
+_AUTO_SEARCH_S = 11.0
 
 
 class CameraSource(LiveSource):
@@ -85,7 +87,10 @@ class _FirstCamera(Grabber):
         self._given = ""
 
     def open(self) -> None:
+        until_s = time.monotonic() + _AUTO_SEARCH_S
         for device in list_cameras():
+            if time.monotonic() > until_s:
+                break
             camera = DeviceGrabber(device.path, device.path, self._request, self._keep_given)
             self._given = ""
             try:

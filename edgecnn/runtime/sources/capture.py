@@ -114,7 +114,10 @@ def shoot(capture: Capture) -> Shot | None:
     if not capture.grab():
         return None
     captured_ns = time.monotonic_ns()
-    decoded, content = capture.retrieve()
+    try:
+        decoded, content = capture.retrieve()
+    except cv2.error:  # fewer bytes than the format needs
+        return Shot(None, captured_ns, (captured_ns - start_ns) / 1e6, 0.0)
     decode_ms = (time.monotonic_ns() - captured_ns) / 1e6
     whole: Any = content if decoded else None  # OpenCV's own type is looser than what comes
     return Shot(whole, captured_ns, (captured_ns - start_ns) / 1e6, decode_ms)
@@ -134,6 +137,8 @@ def frame_of(shot: Shot, samples: Encoding | ColorOrder | None, size_wh: tuple[i
     if samples is None:
         return _frame_of_pixels(shot, content, "bgr")
     if samples == "bgr" or samples == "rgb":
+        if content.size != size_wh[0] * size_wh[1] * 3:
+            return None
         return _frame_of_pixels(shot, content.reshape(size_wh[1], size_wh[0], 3), samples)
     return EncodedFrame(
         data=content.tobytes(),
@@ -156,13 +161,18 @@ def _frame_of_pixels(shot: Shot, pixels: NDArray[np.uint8], order: ColorOrder) -
     )
 
 
-def driver_time_ns(capture: Capture, grabbed_ns: int) -> int:
-    """Return when the driver got the last picture of a V4L2 capture, on the monotonic clock.
+def stamp_ms(capture: Capture) -> float:
+    """Return the time that the driver has written on the last picture of a V4L2 capture, in milliseconds."""
+    return float(capture.get(cv2.CAP_PROP_POS_MSEC))
 
-    Pictures wait in the driver when the reader is late. A driver whose clock is another one is
-    not believed.
+
+def driver_time_ns(stamp_ms: float, grabbed_ns: int) -> int:
+    """Return when the driver got a picture, on the monotonic clock, which is nearly always the driver's, too.
+
+    Pictures wait in the driver when the reader is late. A driver with another clock is not
+    believed, and the picture counts from when it was grabbed.
     """
-    stamp_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+    stamp_ns = round(stamp_ms * 1e6)
     return stamp_ns if 0 <= grabbed_ns - stamp_ns <= MAX_WAIT_NS else grabbed_ns
 
 

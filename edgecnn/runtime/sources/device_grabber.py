@@ -18,6 +18,7 @@ from edgecnn.runtime.sources.capture import (
     open_camera,
     shoot,
     size_of,
+    stamp_ms,
     v4l2_name,
 )
 from edgecnn.runtime.sources.devices import check_device, what_there_is
@@ -64,7 +65,7 @@ class DeviceGrabber(Grabber):
         if isinstance(self._device, str):
             self._form = read_format(self._device) or self._form
             self._check_rows()
-        given = _difference(self._request, self._form, self.frame_rate)
+        given = difference(self._request, self._form, self.frame_rate)
         if given:
             self._note(given)
 
@@ -87,7 +88,7 @@ class DeviceGrabber(Grabber):
             raise self._unusable()
         self._num_grabbed += 1
         if isinstance(self._device, str):
-            shot = shot._replace(captured_ns=driver_time_ns(self._capture, shot.captured_ns))
+            shot = shot._replace(captured_ns=driver_time_ns(stamp_ms(self._capture), shot.captured_ns))
         return frame_of(shot, self._samples, self._form.size_wh)
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class DeviceGrabber(Grabber):
         )
 
 
-def _difference(request: CaptureRequest, form: PixelFormat, rate: float) -> str:
+def difference(request: CaptureRequest, form: PixelFormat, rate: float) -> str:
     """Return what is given instead of what, empty where the camera gives what it is asked for."""
     pairs = []
     if request.size_wh not in (None, form.size_wh):
