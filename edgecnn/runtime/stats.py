@@ -68,6 +68,11 @@ class RunStats(NamedTuple):
     invoke_ms: Percentiles
     age_ms: Percentiles
 
+    def counts(self) -> dict[str, int]:
+        """Return how many frames took which way, by name."""
+        names = ("frames", "dropped", "unreadable", "stale", "still", "undelivered")
+        return {name: getattr(self, name) for name in names}
+
     @property
     def fps(self) -> float:
         """Results per second of wall time, 0 when there was none."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.imaging.opencv import cv2
-from edgecnn.testing.http_camera import CameraServer, Request, read_request, reason
+from edgecnn.testing.camera_server import CameraServer, Request, read_request, reason
 
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _SESSION = "20260101"

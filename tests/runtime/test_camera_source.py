@@ -104,6 +104,7 @@ def test_the_time_of_a_driver_is_believed_unless_its_clock_is_another_one(stamp_
         (PixelFormat("XR24", (640, 480), 2560), False),
         (PixelFormat("RGBP", (600, 400), 1216), True),
         (PixelFormat("MJPG", (600, 400), 0), False),
+        (PixelFormat("MJPG", (600, 400), 1216), False),
         (PixelFormat("GREY", (640, 480), 0), False),
         (PixelFormat("", (0, 0), 0), False),
     ],

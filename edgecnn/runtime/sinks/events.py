@@ -88,12 +88,7 @@ class EventsSink(Sink):
             {
                 "event": "end",
                 "time": self._time(self._clock()),
-                "frames": stats.frames,
-                "dropped": stats.dropped,
-                "unreadable": stats.unreadable,
-                "stale": stats.stale,
-                "still": stats.still,
-                "undelivered": stats.undelivered,
+                **stats.counts(),
                 "wall_s": round(stats.wall_s, 3),
             }
         )

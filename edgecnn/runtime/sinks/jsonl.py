@@ -85,12 +85,7 @@ def _prediction_object(prediction: Prediction) -> dict[str, Any]:
 def _stats_object(stats: RunStats) -> dict[str, Any]:
     return {
         **_setup_object(stats.setup),
-        "frames": stats.frames,
-        "dropped": stats.dropped,
-        "unreadable": stats.unreadable,
-        "stale": stats.stale,
-        "still": stats.still,
-        "undelivered": stats.undelivered,
+        **stats.counts(),
         "wall_s": round(stats.wall_s, 3),
         "fps": round(stats.fps, 2),
         "stages_ms": {

@@ -20,6 +20,7 @@ _QUERY_CAPABILITY = 0x80005600 | _CAPABILITY_SIZE << 16
 _GET_FORMAT = 0xC0005604 | _FORMAT_SIZE << 16
 # Of the first plane.
 _BYTES_PER_PIXEL = {"YUYV": 2, "UYVY": 2, "NV12": 1, "YU12": 1, "GREY": 1, "BGR3": 3, "RGB3": 3}
+_COMPRESSED = frozenset({"MJPG", "JPEG", "H264", "HEVC", "MPG4", "VP80"})
 
 
 class PixelFormat(NamedTuple):
@@ -69,6 +70,8 @@ def read_format(path: str) -> PixelFormat | None:
 def is_padded(form: PixelFormat) -> bool:
     """Tell whether there are bytes between one row and the next; False for a compressed format."""
     columns = form.size_wh[0]
+    if form.fourcc in _COMPRESSED:  # without rows, whatever the driver says about them
+        return False
     if form.fourcc in _BYTES_PER_PIXEL:
         return form.bytes_per_row > columns * _BYTES_PER_PIXEL[form.fourcc]
     return bool(columns and form.bytes_per_row % columns)
