@@ -31,9 +31,9 @@ _camera_options = together(
         "cameras",
         multiple=True,
         default=("0",),
-        show_default="0",
         metavar="ADDRESS",
-        help="Number of a camera, a clip, a folder, a picture, or SCHEME:PLACE as in csi:0; several times for several.",
+        help="Number of a camera, a clip, a folder, a picture, or SCHEME:PLACE as in csi:0; several times for several. "
+        "Left out: 0.",
     ),
     request_options,
     click.option("--rotate", type=int, default=0, help="Turn the picture clockwise by 90, 180 or 270 degrees."),

@@ -50,6 +50,22 @@ def test_the_manifest_says_what_was_measured_and_on_which_pictures(
     assert accuracy["num"] == judged[0]["num"]
 
 
+def test_the_threshold_for_unknown_is_what_19_of_20_validation_pictures_reach(
+    trained_run: Path, exported_file: Path, run_edgecnn: RunEdgecnn, picture_folder: Path
+) -> None:
+    confidence = inspect(run_edgecnn, exported_file)["manifest"]["confidence"]
+    num = json.loads(run_edgecnn("eval", trained_run, "--split", "val", "--json").stdout)["num"]
+    assert (confidence["method"], confidence["split"], confidence["num"]) == ("max_score", "val", num)
+    assert confidence["kept"] >= 0.95
+    assert 0.0 < confidence["unknown_below"] <= 1.0
+    assert f"below a score of {confidence['unknown_below']:.3f}" in run_edgecnn("inspect", exported_file).stdout
+    result = run_edgecnn("run", exported_file, "--camera", picture_folder, "--json")
+    for line in map(json.loads, result.stdout.splitlines()[:-1]):
+        best = line["categories"][0]
+        is_unknown = best["score"] < confidence["unknown_below"]
+        assert line["decision"]["label"] == ("unknown" if is_unknown else best["label"])
+
+
 def test_calibration_pictures_are_balanced_and_come_from_the_training_split_alone(
     trained_run: Path, exported_file: Path, run_edgecnn: RunEdgecnn
 ) -> None:
