@@ -85,7 +85,7 @@ def test_the_screen_shows_steps_and_the_log_has_the_converters_words(
         "export", trained_run, "-o", tmp_path / "model.tflite", "--max-drop", "5", "--json", timeout_s=300
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout)["schema"] == 1
+    assert json.loads(done.stdout)["schema"] == 2
     assert "Keras" in done.stderr
     assert "converting to int8" in done.stderr
     assert "Captures" not in done.stderr
