@@ -1,5 +1,6 @@
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 import socket
@@ -19,6 +20,7 @@ from edgecnn.runtime.loop import run
 from edgecnn.runtime.options import RunOptions
 from edgecnn.runtime.plugins import open_source
 from edgecnn.runtime.several import SeveralSources
+from edgecnn.runtime.sinks.video import VideoSink
 from edgecnn.runtime.sources.http_login import authorization
 from edgecnn.runtime.sources.multipart import MultipartStream
 from edgecnn.runtime.sources.network import parse_address
@@ -564,3 +566,13 @@ def test_a_run_that_is_stopped_while_the_camera_is_silent_ends_cleanly(make_serv
         result = run_edgecnn("run", model_file, "--camera", server.url, "--duration", "5", "--json")
     assert result.returncode == 0, result.stderr
     assert '"summary"' in result.stdout
+
+
+def test_a_stream_leaves_the_clips_of_the_same_process_as_they_are(tmp_path):
+    clip = tmp_path / "out.avi"
+    before = dict(os.environ)
+    with rtsp_server() as server:
+        stats = run(open_source(server.url), classifier(), [VideoSink(str(clip))], RunOptions(max_frames=7))
+    with open_source(str(clip)) as source:
+        assert sum(1 for _ in source) == stats.frames == 7
+    assert dict(os.environ) == before

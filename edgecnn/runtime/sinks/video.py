@@ -15,6 +15,7 @@ from edgecnn.core.frame import AnyFrame
 from edgecnn.core.predictions import Prediction
 from edgecnn.errors import SinkError
 from edgecnn.imaging.opencv import cv2
+from edgecnn.runtime.ffmpeg import open_video
 from edgecnn.runtime.sinks.names import CameraNames
 from edgecnn.runtime.sinks.overlay import draw_label, fit_canvas
 from edgecnn.runtime.streams import Sink, Source
@@ -168,7 +169,7 @@ def _rate_of(captured_ns: Sequence[int]) -> float:
 
 
 def _count_frames(path: Path) -> int:
-    clip = cv2.VideoCapture(str(path))
+    clip = open_video(str(path))
     try:
         return int(clip.get(cv2.CAP_PROP_FRAME_COUNT)) if clip.isOpened() else 0
     finally:

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from edgecnn.core.frame import AnyFrame, ColorOrder, EncodedFrame, Encoding, Frame
 from edgecnn.errors import SourceError
 from edgecnn.imaging.opencv import cv2
+from edgecnn.runtime.ffmpeg import Capture, open_video
 from edgecnn.runtime.sources.v4l2 import delivers_planes
 from edgecnn.runtime.streams import CaptureRequest
 
-# Read by OpenCV when it opens its first video. FFmpeg writes to stderr by itself, and a camera
-# that hangs would hold grab() for ten seconds.
+# Read by OpenCV when it opens its first camera: one that hangs would hold grab() for ten seconds.
 GRAB_TIMEOUT_S = 1
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(GRAB_TIMEOUT_S))
 # A picture that is older than that when it comes was stamped by some other clock.
 MAX_WAIT_NS = 5_000_000_000
 
-Capture = cv2.VideoCapture
 # What a driver's pixel format is called here; any other one is left to OpenCV to decode.
 SAMPLES_OF_FOURCC: dict[str, Encoding | ColorOrder] = {
     "MJPG": "jpeg",
@@ -55,7 +53,7 @@ def open_clip(path: str) -> tuple[Capture, Encoding | None]:
     Returns:
         The capture, and ``jpeg`` if it hands out the compressed pictures of a Motion JPEG clip.
     """
-    capture = cv2.VideoCapture(path)
+    capture = open_video(path)
     if fourcc_of(capture) == "MJPG" and capture.set(cv2.CAP_PROP_FORMAT, -1):
         return capture, "jpeg"
     return capture, None

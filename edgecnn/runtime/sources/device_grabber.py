@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from edgecnn.core.frame import AnyFrame, ColorOrder, Encoding
 from edgecnn.errors import CameraMissingError, SourceError, SourceLostError
+from edgecnn.runtime.ffmpeg import Capture
 from edgecnn.runtime.live import Grabber
 from edgecnn.runtime.sources.capture import (
     GRAB_TIMEOUT_S,
-    Capture,
     driver_time_ns,
     fourcc_of,
     frame_of,

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from edgecnn.core.frame import AnyFrame
 from edgecnn.errors import SourceError, SourceLostError
 from edgecnn.imaging.opencv import cv2
+from edgecnn.runtime.ffmpeg import Capture
 from edgecnn.runtime.live import Grabber, LiveSource
 from edgecnn.runtime.sources.asked import refuse_fourcc
-from edgecnn.runtime.sources.capture import Capture, frame_of, frame_rate, shoot
+from edgecnn.runtime.sources.capture import frame_of, frame_rate, shoot
 from edgecnn.runtime.sources.picture_stream import Y4mStream
 from edgecnn.runtime.sources.pipe_grabber import PipeGrabber
 from edgecnn.runtime.streams import CaptureRequest, without_password

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 
 from edgecnn.core.frame import AnyFrame
 from edgecnn.errors import CameraMissingError, MissingExtraError, SourceError, SourceLostError
 from edgecnn.imaging.opencv import cv2
+from edgecnn.runtime.ffmpeg import Capture, open_video
 from edgecnn.runtime.live import Grabber, LiveSource
-from edgecnn.runtime.sources.capture import Capture, frame_of, shoot, size_of
+from edgecnn.runtime.sources.capture import frame_of, shoot, size_of
 from edgecnn.runtime.sources.http_login import authorization
 from edgecnn.runtime.sources.message_head import MAX_HEAD_BYTES, Head, read_head, refusal
 from edgecnn.runtime.sources.network import NetworkAddress, connect, parse_address, refuse_format
@@ -18,9 +18,8 @@ from edgecnn.runtime.sources.network import NetworkAddress, connect, parse_addre
 PROBE_TIMEOUT_S = 3.0
 # A larger picture is too much for one core of a small board.
 _MAX_PIXELS_PER_THREAD = 1920 * 1088
-# Read by OpenCV whenever it opens something. Without them FFmpeg watches 20 pictures to guess
-# their rate, and then hands them out before those of now.
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|fflags;nobuffer|fpsprobesize;0")
+# Without them FFmpeg watches 20 pictures to guess their rate, and then hands them out before those of now.
+_OPTIONS = "rtsp_transport;tcp|fflags;nobuffer|fpsprobesize;0"
 
 
 class RtspSource(LiveSource):
@@ -121,7 +120,7 @@ class _RtspGrabber(Grabber):
         settings = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
         if hasattr(cv2, "CAP_PROP_N_THREADS"):  # not before OpenCV 4.8
             settings += [cv2.CAP_PROP_N_THREADS, num_threads]
-        return cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, settings)
+        return open_video(self._url, options=_OPTIONS, settings=settings)
 
 
 def _probe(target: NetworkAddress) -> None:

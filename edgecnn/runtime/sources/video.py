@@ -10,8 +10,9 @@ from pathlib import Path
 from edgecnn.core.frame import AnyFrame, Encoding
 from edgecnn.errors import DatasetError, SourceError
 from edgecnn.imaging import decode
+from edgecnn.runtime.ffmpeg import Capture
 from edgecnn.runtime.handover import STOP_TIMEOUT_S
-from edgecnn.runtime.sources.capture import Capture, frame_of, frame_rate, open_clip, shoot
+from edgecnn.runtime.sources.capture import frame_of, frame_rate, open_clip, shoot
 from edgecnn.runtime.streams import Source
 
 
