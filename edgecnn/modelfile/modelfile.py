@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecnn.core.contract import InputContract
 from edgecnn.core.labels import decode_labels, digest_labels, encode_labels
@@ -14,9 +15,11 @@ from edgecnn.errors import ModelFileError, ModelIntegrityError
 from edgecnn.modelfile.archive import append_files, split_files
 from edgecnn.modelfile.foreign import foreign_contract, foreign_labels
 from edgecnn.modelfile.graph import FILE_IDENTIFIER, Graph, Tensor
-from edgecnn.modelfile.manifest import Manifest, read_manifest
 from edgecnn.modelfile.metadata import LABELS_FILE, MANIFEST_FILE, METADATA_NAME
 from edgecnn.modelfile.structure import check_structure
+
+if TYPE_CHECKING:
+    from edgecnn.modelfile.manifest import Manifest
 
 MAX_MODEL_BYTES = 512 << 20
 _CODE_DTYPES = ("uint8", "int8", "int16")
@@ -76,7 +79,7 @@ class ModelFile:
         """Check a model file's content; the errors of ``open`` without the path in front."""
         _check_kind(data)
         model, files, exact = split_files(data)
-        manifest = read_manifest(files[MANIFEST_FILE]) if MANIFEST_FILE in files else None
+        manifest = _read_manifest(files[MANIFEST_FILE]) if MANIFEST_FILE in files else None
         if manifest:
             _check_digest(model, manifest, exact)
         graph = Graph.parse(model)
@@ -176,6 +179,13 @@ def _check_kind(data: bytes) -> None:
     else:
         kind = "lacks the TFL3 mark at byte 4"
     raise ModelIntegrityError(f"this is not a .tflite model: it {kind}; make one with: edgecnn export RUN --int8")
+
+
+def _read_manifest(data: bytes) -> Manifest:
+    # Imported here: it takes longer than all else in this package, and a file from elsewhere has none.
+    from edgecnn.modelfile.manifest import read_manifest
+
+    return read_manifest(data)
 
 
 def _check_digest(model: bytes, manifest: Manifest, exact: bool) -> None:
