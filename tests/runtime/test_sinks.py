@@ -3,10 +3,12 @@ import json
 import os
 import pty
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edgecnn.core.decisions import DecisionRules
 from edgecnn.core.frame import Frame
 from edgecnn.core.predictions import Category, Prediction, StageTimes
 from edgecnn.errors import SinkError
@@ -152,6 +154,34 @@ def test_on_a_terminal_the_console_keeps_to_one_line():
     drawn = shown.strip().split("\r")
     assert [text.split("  ")[0] for text in drawn if text][-1] == "label 4"
     assert "5 fps" in drawn[-1]
+
+
+def test_on_a_terminal_the_line_holds_all_cameras():
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w", encoding="utf-8") as stream, os.fdopen(controller, "rb", buffering=0) as screen:
+        sink, source = ConsoleSink(stream=stream), ScriptedSource([], live=True)
+        source.num_cameras = 2
+        sink.open(source)
+        for camera, label in (("a", "cat"), ("b", "dog"), ("a", "bird")):
+            sink.write(frame(), replace(predict(label), camera=camera, name="truth" if camera == "b" else ""))
+        sink.finish(None)
+        sink.close()
+        shown = ""
+        while "\n" not in shown:
+            shown += screen.read(4096).decode()
+    last = shown.strip().split("\r")[-1]
+    assert last.index("a: bird  75%") < last.index("  |  ") < last.index("truth: dog  75%")
+
+
+def test_the_console_says_when_nothing_is_decided_yet():
+    stream = io.StringIO()
+    run(
+        ScriptedSource([plain(0)]),
+        classifier(),
+        [ConsoleSink(stream=stream)],
+        RunOptions(rules=DecisionRules(confirm=2)),
+    )
+    assert stream.getvalue().startswith("(not decided yet)  ")
 
 
 def test_the_console_lets_no_escape_sequence_through():

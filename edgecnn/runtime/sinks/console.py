@@ -15,15 +15,16 @@ from edgecnn.runtime.stats import RunStats
 from edgecnn.runtime.streams import Sink, Source
 
 NOTHING = "(nothing above the threshold)"
+NOT_YET = "(not decided yet)"
 _RATE_WINDOW = 30
 _REDRAW_NS = 50_000_000
 _FALLBACK_COLUMNS = 80
 
 
 class ConsoleSink(Sink):
-    """On a terminal one line that is written over; elsewhere a line whenever the label changes.
+    """On a terminal one line that is written over; elsewhere a line whenever a label changes.
 
-    Pictures that have names get a line each.
+    The line holds all cameras. Pictures out of files that have names get a line each.
 
     Args:
         place: must be empty.
@@ -35,30 +36,33 @@ class ConsoleSink(Sink):
             raise SinkError(f"the sink console takes no place, got {place!r}; give just: console")
         self._stream = stream or sys.stdout
         self._is_terminal = self._stream.isatty()
-        self._output_ns: deque[int] = deque(maxlen=_RATE_WINDOW)
+        self._output_ns: dict[str, deque[int]] = {}
         self._drawn_ns = 0
         self._line = ""
         self._num_cameras = 1
+        self._is_live = False
+        self._latest: dict[str, str] = {}
         self._last_labels: dict[str, str] = {}
 
     def open(self, source: Source) -> None:
-        """Note how many cameras there are to tell apart."""
-        self._num_cameras = source.num_cameras
+        """Note how many cameras there are to tell apart, and whether they are cameras."""
+        self._num_cameras, self._is_live = source.num_cameras, source.live
 
     def write(self, frame: AnyFrame, prediction: Prediction) -> None:
         """Show the best category, the age of the picture and the rate of results."""
         now_ns = prediction.captured_ns + round(prediction.age_ms * 1e6)
-        self._output_ns.append(now_ns)
-        if prediction.name:
+        self._output_ns.setdefault(prediction.camera, deque(maxlen=_RATE_WINDOW)).append(now_ns)
+        if prediction.name and not self._is_live:
             self._put(self._describe(prediction) + "\n")
             return
         if self._is_terminal:
-            self._line = self._describe(prediction)
+            self._latest[prediction.camera] = self._describe(prediction)
+            self._line = "  |  ".join(self._latest.values())
             if now_ns - self._drawn_ns >= _REDRAW_NS:
                 self._draw()
                 self._drawn_ns = now_ns
             return
-        label = prediction.headline[0] if prediction.headline else NOTHING
+        label = prediction.headline[0] if prediction.headline else _nothing(prediction)
         if label != self._last_labels.get(prediction.camera):
             self._put(self._describe(prediction) + "\n")
             self._last_labels[prediction.camera] = label
@@ -80,14 +84,16 @@ class ConsoleSink(Sink):
 
     def _describe(self, prediction: Prediction) -> str:
         headline = prediction.headline
-        what = f"{headline[0]}  {headline[1]:.0%}" if headline else NOTHING
-        name = prediction.name or (prediction.camera if self._num_cameras > 1 else "")
+        what = f"{headline[0]}  {headline[1]:.0%}" if headline else _nothing(prediction)
+        camera = prediction.camera if self._num_cameras > 1 else ""
+        name = " ".join(part for part in (camera, prediction.name) if part)
         name = f"{name}: " if name else ""
-        return printable(f"{name}{what}  {prediction.age_ms:.0f} ms old  {self._fps():.0f} fps")
+        return printable(f"{name}{what}  {prediction.age_ms:.0f} ms old  {self._fps(prediction.camera):.0f} fps")
 
-    def _fps(self) -> float:
-        elapsed_ns = self._output_ns[-1] - self._output_ns[0]
-        return (len(self._output_ns) - 1) * 1e9 / elapsed_ns if elapsed_ns > 0 else 0.0
+    def _fps(self, camera: str) -> float:
+        output_ns = self._output_ns[camera]
+        elapsed_ns = output_ns[-1] - output_ns[0]
+        return (len(output_ns) - 1) * 1e9 / elapsed_ns if elapsed_ns > 0 else 0.0
 
     def _draw(self) -> None:
         self._put(f"\r{cut_to_columns(self._line, self._columns() - 1)}\x1b[K")
@@ -107,6 +113,10 @@ class ConsoleSink(Sink):
             raise
         except OSError as exc:
             raise SinkError(f"cannot write to the console: {exc.strerror}") from exc
+
+
+def _nothing(prediction: Prediction) -> str:
+    return NOTHING if prediction.decision is None else NOT_YET
 
 
 def printable(text: str) -> str:
