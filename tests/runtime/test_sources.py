@@ -87,6 +87,17 @@ def test_a_file_that_is_no_clip_is_explained_without_noise(tmp_path, capfd, name
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_clip_that_begins_with_a_damaged_frame_gives_the_others(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", 6)
+    data = clip.read_bytes()
+    at = data.index(b"\xff\xd8\xff")
+    clip.write_bytes(data[:at] + b"\0\0\0" + data[at + 3 :])
+    sink = CollectSink()
+    stats = run(VideoSource(str(clip)), classifier(), [sink])
+    assert [prediction.frame_index for prediction in sink.predictions] == [1, 2, 3, 4, 5]
+    assert stats.unreadable == 1
+
+
 def test_a_clip_without_one_good_frame_is_explained_without_noise(tmp_path, capfd):
     data = bytearray(write_clip(tmp_path / "clip.avi", 20).read_bytes())
     position = 0

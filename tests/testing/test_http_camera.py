@@ -9,6 +9,7 @@ import urllib.request
 import cv2
 import numpy as np
 import pytest
+from opencv_client import gives_up, watching
 
 from edgecnn.testing import MjpegServer
 
@@ -60,22 +61,6 @@ def drain(client):
 
 def steps(positions):
     return [(after - before) % len(PICTURES) for before, after in itertools.pairwise(positions)]
-
-
-@contextlib.contextmanager
-def watching(url, patience_ms=2000):
-    """OpenCV's own client."""
-    patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience_ms]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, patience)
-    try:
-        yield capture
-    finally:
-        capture.release()
-
-
-def gives_up(capture):
-    """Tell whether reading fails soon; some pictures may still be on their way."""
-    return not all(capture.read()[0] for _ in range(100))
 
 
 def levels(capture, num):

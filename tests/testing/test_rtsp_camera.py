@@ -7,6 +7,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from opencv_client import gives_up, watching
 
 from edgecnn.testing import RtspServer, grey_of, write_clip
 
@@ -28,22 +29,6 @@ def camera():
     with RtspServer(FRAMES, frame_rate=100.0) as server:
         yield server
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("edgecnn-camera")]
-
-
-@contextlib.contextmanager
-def watching(url, patience_ms=2000):
-    """OpenCV's own client."""
-    patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, patience_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, patience_ms]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, patience)
-    try:
-        yield capture
-    finally:
-        capture.release()
-
-
-def gives_up(capture):
-    """Tell whether reading fails soon; some pictures may still be on their way."""
-    return not all(capture.read()[0] for _ in range(100))
 
 
 def levels(capture, num):

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from edgecnn.core.frame import AnyFrame, EncodedFrame
 from edgecnn.errors import SourceError, SourceLostError
-from edgecnn.runtime.live import Grabber, LiveSource
+from edgecnn.runtime.live import Grabber
 from edgecnn.runtime.sources.http_client import Answer, fetch
 from edgecnn.runtime.sources.multipart import MAX_PART_BYTES, MultipartStream
-from edgecnn.runtime.sources.network import NetworkAddress, parse_address, refuse_format, time_left_s
+from edgecnn.runtime.sources.network import NetworkAddress, time_left_s
+from edgecnn.runtime.sources.network_source import NetworkSource
 
 OPEN_TIMEOUT_S = 4.0
 _GRAB_TIMEOUT_S = 1.0
@@ -20,7 +21,7 @@ _STILL_RATE = 1.0
 _NO_PICTURES = {"text", "audio", "application/json", "application/vnd.apple.mpegurl", "application/dash+xml"}
 
 
-class HttpSource(LiveSource):
+class HttpSource(NetworkSource):
     """A camera that speaks HTTP; its pictures stay as they are, JPEG.
 
     Args:
@@ -31,21 +32,9 @@ class HttpSource(LiveSource):
         SourceError: this is no such address.
     """
 
-    takes_request = True
-
     def __init__(self, place: str, *, scheme: str = "http") -> None:
-        self._target = parse_address(f"{scheme}:{place}")
-        super().__init__(self._target.shown)
+        super().__init__(f"{scheme}:{place}")
         self._told_still = False
-
-    def start(self) -> None:
-        """Begin to connect.
-
-        Raises:
-            SourceError: what is asked for cannot be had.
-        """
-        refuse_format(self.address, self.request)
-        super().start()
 
     def make_grabber(self) -> Grabber:
         """Return a connection to the camera."""

@@ -9,11 +9,12 @@ from edgecnn.core.frame import AnyFrame
 from edgecnn.errors import CameraMissingError, MissingExtraError, SourceError, SourceLostError
 from edgecnn.imaging.opencv import cv2
 from edgecnn.runtime.ffmpeg import Capture, open_video
-from edgecnn.runtime.live import Grabber, LiveSource
+from edgecnn.runtime.live import Grabber
 from edgecnn.runtime.sources.capture import frame_of, shoot, size_of
 from edgecnn.runtime.sources.http_login import authorization
 from edgecnn.runtime.sources.message_head import MAX_HEAD_BYTES, Head, read_head, refusal
-from edgecnn.runtime.sources.network import NetworkAddress, connect, parse_address, refuse_format
+from edgecnn.runtime.sources.network import NetworkAddress, connect
+from edgecnn.runtime.sources.network_source import NetworkSource
 
 PROBE_TIMEOUT_S = 3.0
 # A larger picture is too much for one core of a small board.
@@ -22,7 +23,7 @@ _MAX_PIXELS_PER_THREAD = 1920 * 1088
 _OPTIONS = "rtsp_transport;tcp|fflags;nobuffer|fpsprobesize;0"
 
 
-class RtspSource(LiveSource):
+class RtspSource(NetworkSource):
     """An IP camera that speaks RTSP, decoded by OpenCV's FFmpeg.
 
     The options in ``OPENCV_FFMPEG_CAPTURE_OPTIONS`` are used as they are where the variable is set;
@@ -36,23 +37,11 @@ class RtspSource(LiveSource):
         SourceError: this is no such address.
     """
 
-    takes_request = True
     # A camera may let a viewer wait for its next whole picture, on which all others build.
     first_frame_timeout_s = 10.0
 
     def __init__(self, place: str, *, scheme: str = "rtsp") -> None:
-        self._url = f"{scheme}:{place}"
-        self._target = parse_address(self._url)
-        super().__init__(self._target.shown)
-
-    def start(self) -> None:
-        """Begin to connect.
-
-        Raises:
-            SourceError: what is asked for cannot be had.
-        """
-        refuse_format(self.address, self.request)
-        super().start()
+        super().__init__(f"{scheme}:{place}")
 
     def make_grabber(self) -> Grabber:
         """Return a connection to the camera."""

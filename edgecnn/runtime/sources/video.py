@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from edgecnn.core.contract import InputContract
 from edgecnn.core.frame import AnyFrame, Encoding
 from edgecnn.errors import DatasetError, SourceError
 from edgecnn.imaging import decode
@@ -14,6 +15,9 @@ from edgecnn.runtime.ffmpeg import Capture
 from edgecnn.runtime.handover import STOP_TIMEOUT_S
 from edgecnn.runtime.sources.capture import frame_of, frame_rate, open_clip, shoot
 from edgecnn.runtime.streams import Source
+
+_MAX_BAD_FRAMES = 30
+_SMALLEST = InputContract(width=1, height=1)
 
 
 class VideoSource(Source):
@@ -27,12 +31,12 @@ class VideoSource(Source):
         self._path = place
         self._capture: Capture | None = None
         self._encoding: Encoding | None = None
-        self._first: AnyFrame | None = None
+        self._first: list[AnyFrame] = []
         # Releasing a capture in the middle of a grab in another thread would crash the process.
         self._in_use = threading.Lock()
 
     def open(self) -> None:
-        """Open the clip and decode its first frame, which alone shows that it is one.
+        """Open the clip and decode its first good frame, which alone shows that it is one.
 
         Raises:
             SourceError: there is no such file, or it is not a video.
@@ -46,21 +50,28 @@ class VideoSource(Source):
         except OSError as exc:
             raise SourceError(f"cannot read {self._path}: {exc.strerror}") from exc
         self._capture, self._encoding = open_clip(self._path)
-        self._first = self._next_frame(0)
-        if self._first is None or not _is_picture(self._first):
-            self.close()
-            raise SourceError(
-                f"{self._path} is not a video that OpenCV can read: not one frame can be decoded; "
-                "try to play it, or convert it to MP4"
-            )
         self.frame_rate = frame_rate(self._capture)
+        while len(self._first) < _MAX_BAD_FRAMES:
+            frame = self._next_frame(len(self._first))
+            if frame is None:
+                break
+            self._first.append(frame)
+            if _is_picture(frame):
+                return
+        self.close()
+        raise SourceError(
+            f"{self._path} is not a video that OpenCV can read: not one frame can be decoded; "
+            "try to play it, or convert it to MP4"
+        )
 
     def __iter__(self) -> Iterator[AnyFrame]:
         """Give the frames from the beginning of the clip to its end, or to where it breaks off."""
-        frame, self._first = self._first, None
-        while frame:
+        first, self._first = self._first, []
+        yield from first
+        index = len(first)
+        while frame := self._next_frame(index):
             yield frame
-            frame = self._next_frame(frame.index + 1)
+            index += 1
 
     def close(self) -> None:
         """Close the clip."""
@@ -81,7 +92,7 @@ class VideoSource(Source):
 
 def _is_picture(frame: AnyFrame) -> bool:
     try:
-        decode(frame)
+        decode(frame, _SMALLEST)  # as small as can be: this is done again for the model
     except DatasetError:
         return False
     return True
