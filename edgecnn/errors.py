@@ -8,8 +8,10 @@
     ├── RunError (ValueError)               a training run that is not one, or is in the way
     ├── ExportError                         conversion failed
     │   ├── UnsupportedOpError                  an operator that int8 LiteRT does not have
-    │   └── AccuracyGateError                   the exported file lost too much accuracy
+    │   ├── AccuracyGateError                   the exported file lost too much accuracy
+    │   └── CalibrationError                    pictures that cannot set the ranges of this model
     ├── BackendUnavailableError (RuntimeError)  model and runtime do not fit
+    │   └── DeviceMissingError                  the Edge TPU is not there, or went away
     ├── SourceError (OSError)               frames cannot be read
     │   ├── CameraMissingError                  no such camera
     │   └── SourceLostError                     it was there and went away
@@ -59,8 +61,16 @@ class AccuracyGateError(ExportError):
     """The exported file is less accurate than the allowed drop."""
 
 
+class CalibrationError(ExportError):
+    """The calibration pictures are not what the model was trained on."""
+
+
 class BackendUnavailableError(EdgecnnError, RuntimeError):
     """The runtime on this machine cannot run this model."""
+
+
+class DeviceMissingError(BackendUnavailableError):
+    """The device that is to run the model is not connected, cannot be opened, or went away."""
 
 
 class SourceError(EdgecnnError, OSError):

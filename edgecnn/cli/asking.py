@@ -1,4 +1,4 @@
-"""Options that say what a camera is asked for, for every verb that opens one."""
+"""Options that several verbs have: what a camera is asked for, and what runs the model."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ request_options = together(
     click.option("--size", metavar="WxH", help="Ask the camera for pictures of that size, as in 1280x720."),
     click.option("--fps", "frame_rate", type=float, help="Ask the camera for so many pictures per second."),
     click.option("--fourcc", help="Ask a V4L2 camera for a pixel format: MJPG (the default), YUYV, NV12, …"),
+)
+
+
+backend_option = click.option(
+    "--backend",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="What runs the model: cpu, gpu or edgetpu, with edgetpu:usb:1 for one of several devices; a named one is "
+    "taken or is an error. auto: what FILE was made for, else the CPU, saying why.",
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli.asking import read_request, request_options
+from edgecnn.cli.asking import backend_option, read_request, request_options
 from edgecnn.cli.progress import TerminalProgress
 from edgecnn.cli.signals import stop_on_signals
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Source to run on, as for edgecnn run; left out, a synthetic 1080p clip in memory.",
 )
 @request_options
+@backend_option
 @click.option(
     "--threads",
     metavar="N,N,...",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 def command(
     file: str | None,
     source: str | None,
+    backend: str,
     threads: str | None,
     seconds: float,
     soak_minutes: float | None,
@@ -59,7 +61,7 @@ def command(
     from edgecnn.runtime.bench.plot import check_plot, plot_result
     from edgecnn.runtime.bench.table import format_result
 
-    settings = _settings(file, source, read_request(**asked), threads, seconds, soak_minutes, labels)
+    settings = _settings(file, source, read_request(**asked), backend, threads, seconds, soak_minutes, labels)
     if plot is not None:
         check_plot(plot)
     progress = TerminalProgress()
@@ -75,6 +77,7 @@ def _settings(
     file: str | None,
     source: str | None,
     request: CaptureRequest,
+    backend: str,
     threads: str | None,
     seconds: float,
     soak_minutes: float | None,
@@ -90,6 +93,7 @@ def _settings(
             labels_path=labels,
             source=source,
             request=request,
+            backend=backend,
             thread_counts=_numbers(threads) if threads is not None else (),
             seconds=seconds,
             soak_s=None if soak_minutes is None else soak_minutes * 60.0,

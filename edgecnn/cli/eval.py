@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +12,10 @@ from edgecnn.cli.progress import TerminalProgress
 from edgecnn.data import SPLIT_NAMES, ImageFolder
 from edgecnn.evaluate.comparison import Candidate, Judgement, Pictures, choose_from_splits, choose_pictures, judge
 from edgecnn.evaluate.evaluator import scorer
+from edgecnn.evaluate.rejection import RejectionFigures, judge_unknown
+from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.classifier import Classifier
+from edgecnn.runtime.engine import own_backend
 from edgecnn.runtime.find_model import find_model
 from edgecnn.train.run_folder import RunFolder, is_run
 
@@ -25,6 +28,12 @@ _MAX_CONFUSION_COLUMNS = 12
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of pictures; the same as a last argument DATA.")
 @click.option("--split", type=click.Choice(SPLIT_NAMES), help="Which split; test if left out, else val, else all.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels file, for a .tflite that brings none.")
+@click.option(
+    "--unknown",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Pictures of other things: how well .tflite files tell them from their classes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object; a list of them for several models.")
 def command(
     targets: tuple[str, ...],
@@ -32,25 +41,34 @@ def command(
     data: Path | None,
     split: str | None,
     labels: Path | None,
+    unknown: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure the accuracy of MODELs: runs, .tflite files, published models.
+    """Measure MODELs on the same pictures: runs, .tflite and .onnx files, published models.
 
-    Without DATA, a run is judged on its own test split, and so are the files beside it.
+    Several are compared, class by class, with the first one that is not quantized. Without DATA, a
+    run is judged on its own test split, and so are the files beside it.
     """
     models, folders = _sort_targets([*targets, *versus], data)
     runs = {name: RunFolder.open(Path(name)) for name in models if is_run(Path(name))}
     pictures = _choose_pictures(folders, list(runs.values()), split)
-    candidates = [_run_candidate(runs[name]) if name in runs else _file_candidate(name, labels) for name in models]
+    candidates = [_candidate(name, runs, labels) for name in models]
     click.echo(f"judging on {len(pictures.pictures)} pictures ({pictures.split}) of {pictures.root}", err=True)
     judgements = judge(candidates, pictures, TerminalProgress())
+    figures = [_judge_unknown(name, runs, labels, pictures, unknown) if unknown else None for name in models]
     for sentence in judgements[0].evaluation.unreadable[:10]:
         click.echo(f"skipped: {sentence}", err=True)
     if as_json:
-        objects = [judgement.to_json() for judgement in judgements]
+        objects = [
+            judgement.to_json() | ({"unknown": figure.to_json()} if figure else {})
+            for judgement, figure in zip(judgements, figures, strict=True)
+        ]
         click.echo(json.dumps(objects if len(objects) > 1 else objects[0]))
     else:
         click.echo(_format(judgements))
+        for judgement, figure in zip(judgements, figures, strict=True):
+            if figure:
+                click.echo(f"\n{judgement.name}, {figure.describe()}")
 
 
 def _sort_targets(targets: Sequence[str], data: Path | None) -> tuple[list[str], list[Path]]:
@@ -83,34 +101,91 @@ def _choose_pictures(folders: Sequence[Path], runs: Sequence[RunFolder], split: 
     return choose_pictures(folder, split)
 
 
+def _judge_unknown(
+    name: str, runs: Mapping[str, RunFolder], labels: Path | None, pictures: Pictures, unknown: Path
+) -> RejectionFigures | None:
+    """Return how a .tflite file takes pictures of other things; None for what is no such file."""
+    if name in runs or Path(name).suffix == ".onnx":
+        return None
+    classifier = Classifier.load(find_model(name), labels_path=labels)
+    return judge_unknown(classifier, (pictures.root, pictures.pictures), unknown, progress=TerminalProgress())
+
+
+def _candidate(name: str, runs: Mapping[str, RunFolder], labels: Path | None) -> Candidate:
+    if name in runs:
+        return _run_candidate(runs[name])
+    if Path(name).suffix == ".onnx":
+        from edgecnn.evaluate.onnx_model import onnx_candidate
+
+        return onnx_candidate(Path(name))
+    return _file_candidate(name, labels)
+
+
 def _run_candidate(run: RunFolder) -> Candidate:
     from edgecnn.train.keras_model import load_keras_scorer
 
     return Candidate(
-        name=str(run.path), labels=run.labels, contract=run.contract, score_batch=load_keras_scorer(run).scores
+        name=str(run.path),
+        labels=run.labels,
+        contract=run.contract,
+        score_batch=load_keras_scorer(run).scores,
+        num_bytes=run.model_path.stat().st_size,
+        is_float=True,
     )
 
 
 def _file_candidate(name: str, labels: Path | None) -> Candidate:
     path = find_model(name)
-    classifier = Classifier.load(path, labels_path=labels)
+    file = ModelFile.open(path, labels_path=labels)
+    classifier = Classifier(file, backend=own_backend(file))
     return Candidate(
-        name=str(path), labels=classifier.labels, contract=classifier.contract, score_batch=scorer(classifier)
+        name=str(path),
+        labels=classifier.labels,
+        contract=classifier.contract,
+        score_batch=scorer(classifier),
+        num_bytes=file.num_bytes,
+        is_float=file.manifest is not None and file.manifest.recipe.kind == "float32",
     )
 
 
 def _format(judgements: Sequence[Judgement]) -> str:
-    width = max(len("model"), *(len(judgement.name) for judgement in judgements))
-    lines = [f"{'model':<{width}}  {'top 1':>7}  {'top 3':>7}  {'pictures':>8}  {'agreement':>9}"]
-    for judgement in judgements:
-        metrics = judgement.evaluation.metrics
-        agrees = "" if judgement.agreement is None else f"{judgement.agreement:.1%}"
-        lines.append(
-            f"{judgement.name:<{width}}  {metrics.top1:>7.1%}  {metrics.top3:>7.1%}  {metrics.num:>8}  {agrees:>9}"
-        )
+    lines = _overview(judgements)
+    if len(judgements) > 1:
+        lines += ["", *_drop_table(judgements)]
     for judgement in judgements:
         lines += ["", f"{judgement.name}, by class:", *_class_table(judgement)]
     return "\n".join(lines)
+
+
+def _overview(judgements: Sequence[Judgement]) -> list[str]:
+    width = max(len("model"), *(len(judgement.name) for judgement in judgements))
+    reference = next((judgement.reference for judgement in judgements if judgement.reference), None)
+    agrees = f"  agreement with {reference}" if reference else ""
+    lines = [f"{'model':<{width}}  {'top 1':>7}  {'top 3':>7}  {'pictures':>8}  {'MB':>6}  {'ms here':>7}{agrees}"]
+    for judgement in judgements:
+        metrics = judgement.evaluation.metrics
+        size = "" if judgement.num_bytes is None else f"{judgement.num_bytes / 1e6:.2f}"
+        share = "" if judgement.agreement is None else f"  {judgement.agreement:.1%}"
+        lines.append(
+            f"{judgement.name:<{width}}  {metrics.top1:>7.1%}  {metrics.top3:>7.1%}  {metrics.num:>8}  {size:>6}  "
+            f"{judgement.ms_per_picture or 0.0:>7.2f}{share}"
+        )
+    return lines
+
+
+def _drop_table(judgements: Sequence[Judgement]) -> list[str]:
+    """Return a table of the points of recall that each class lost; nothing where nothing can be compared."""
+    compared = [judgement for judgement in judgements if judgement.drop_points is not None]
+    if not compared:
+        return ["no two of them have the same labels, so there is nothing to compare class by class"]
+    labels = list(compared[0].drop_points or ())
+    width = max(len(label) for label in labels)
+    lines = [f"points of recall lost against {compared[0].reference}:"]
+    lines += [f"{'':<{width}}  " + "  ".join(f"{number:>6}" for number in range(1, len(compared) + 1))]
+    for label in labels:
+        drops = [(judgement.drop_points or {}).get(label, 0.0) for judgement in compared]
+        lines.append(f"{label:<{width}}  " + "  ".join(f"{drop:>6.1f}" for drop in drops))
+    return [*lines, *(f"{number}: {judgement.name}" for number, judgement in enumerate(compared, start=1))]
 
 
 def _class_table(judgement: Judgement) -> list[str]:

@@ -14,7 +14,9 @@ from edgecnn import __version__
 from edgecnn.errors import (
     AccuracyGateError,
     BackendUnavailableError,
+    CalibrationError,
     CameraMissingError,
+    DeviceMissingError,
     EdgecnnError,
     MissingExtraError,
     ModelVersionError,
@@ -39,8 +41,10 @@ EXIT_ERROR = 1
 EXIT_GATE_FAILED = 3
 _EXIT_CODES: tuple[tuple[type[EdgecnnError], int], ...] = (
     (AccuracyGateError, EXIT_GATE_FAILED),
+    (CalibrationError, EXIT_GATE_FAILED),
     (CameraMissingError, 4),
     (SourceLostError, 4),
+    (DeviceMissingError, 4),
     (BackendUnavailableError, 5),
     (ModelVersionError, 5),
 )

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli.asking import read_request, request_options, together
+from edgecnn.cli.asking import backend_option, read_request, request_options, together
 from edgecnn.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
+    from edgecnn.modelfile import ModelFile
     from edgecnn.runtime.classifier import Classifier
     from edgecnn.runtime.options import RunOptions
     from edgecnn.runtime.streams import CaptureRequest, Source
@@ -55,7 +56,12 @@ _decision_options = together(
     click.option("--smooth", metavar="RULE", help="Average the scores over frames: ema:0.4 or mean:5."),
     click.option("--confirm", type=int, metavar="N", help="A new label counts when it leads in N frames in a row."),
     click.option("--hysteresis", type=float, metavar="H", help="Give a label up only for one that scores H more."),
-    click.option("--unknown-below", type=float, metavar="S", help="Say unknown when no class reaches the score S."),
+    click.option(
+        "--unknown-below",
+        type=float,
+        metavar="S",
+        help="Say unknown when no class reaches the score S, or the picture the familiarity S if the file measures it.",
+    ),
 )
 
 _output_options = together(
@@ -86,6 +92,7 @@ _output_options = together(
     help="Threads for the model: one picture in all of them, or of a file one picture in each; "
     "left out: the cores, at most 4; auto: as edgecnn bench would choose.",
 )
+@backend_option
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels file, for a .tflite that brings none.")
 def command(
     file: str | None,
@@ -93,6 +100,7 @@ def command(
     sinks: tuple[str, ...],
     as_json: bool,
     threads: str | None,
+    backend: str,
     labels: Path | None,
     lost_timeout_s: float | None,
     **given: Any,
@@ -124,9 +132,10 @@ def command(
             from edgecnn.runtime.sinks.report import ReportSink
 
             one_by_one = source.live or options.skip_still
-            classifier, num_threads = _load(file, labels, threads, one_by_one)
+            model = _open_model(file, labels)
+            classifier, num_threads = _load(model, backend, threads, one_by_one)
             frames.contract = classifier.contract
-            options = replace(options, num_lanes=1 if one_by_one else num_threads)
+            options = replace(options, num_lanes=num_threads if classifier.has_twins and not one_by_one else 1)
             options = _with_unknown_of_file(options, classifier)
             options = replace(options, setup=_describe(classifier, frames, options.num_lanes))
             assert options.setup is not None
@@ -167,7 +176,7 @@ def _read_rules(given: dict[str, Any]) -> Any:
 
 def _with_unknown_of_file(options: RunOptions, classifier: Classifier) -> RunOptions:
     """Add the rejection threshold that the model file brings, unless the user gave one."""
-    threshold = classifier.file.unknown_below
+    threshold = classifier.unknown_below
     if threshold is None or (options.rules and options.rules.unknown_below is not None):
         return options
     from edgecnn.core.decisions import DecisionRules
@@ -193,23 +202,34 @@ def _open_sources(addresses: Sequence[str], request: CaptureRequest) -> Source:
     return SeveralSources(sources)
 
 
-def _load(file: str | None, labels: Path | None, threads: str | None, one_by_one: bool) -> tuple[Classifier, int]:
-    """Return the model, and how many threads there are for it."""
+def _open_model(file: str | None, labels: Path | None) -> ModelFile:
     from edgecnn.modelfile import ModelFile
-    from edgecnn.runtime.classifier import Classifier
     from edgecnn.runtime.find_model import find_model
+
+    return ModelFile.open(find_model(file), labels_path=labels)
+
+
+def _load(model: ModelFile, backend: str, threads: str | None, one_by_one: bool) -> tuple[Classifier, int]:
+    """Return the model, ready to run, and how many threads there are for it."""
+    from edgecnn.runtime.classifier import Classifier
     from edgecnn.runtime.interpreter import MAX_THREADS, default_num_threads
 
     if threads and threads != "auto" and not (threads.isdecimal() and 1 <= int(threads) <= MAX_THREADS):
         raise click.UsageError(f"--threads must be 1 to {MAX_THREADS}, or auto, got {threads}")
-    model = ModelFile.open(find_model(file), labels_path=labels)
-    if threads == "auto" and one_by_one:
+    if threads == "auto" and one_by_one and _is_for_cpu(model, backend):
         from edgecnn.runtime.bench import choose_num_threads
 
         num_threads, _ = choose_num_threads(model)
     else:
         num_threads = int(threads) if threads and threads != "auto" else default_num_threads()
-    return Classifier(model, num_threads=num_threads if one_by_one else 1), num_threads
+    return Classifier(model, num_threads=num_threads if one_by_one else 1, backend=backend, say=_say), num_threads
+
+
+def _is_for_cpu(model: ModelFile, backend: str) -> bool:
+    from edgecnn.runtime.engine import is_compiled
+
+    target = model.manifest.target if model.manifest else "cpu"
+    return backend == "cpu" or (backend == "auto" and target == "cpu" and not is_compiled(model))
 
 
 def _sink_addresses(given: Sequence[str], as_json: bool) -> list[str]:

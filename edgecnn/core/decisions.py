@@ -87,7 +87,8 @@ class DecisionRules(_Rules):
         hysteresis: 0 to 1. A label that is held is given up only for one whose smoothed score is
             at least that much higher, and for ``unknown`` only below ``unknown_below - hysteresis``.
         unknown_below: None, or 0 to 1. No label is taken up whose smoothed score is below it.
-            When none reaches it, the decision is ``unknown``.
+            When none reaches it, the decision is ``unknown``. Where frames come with a familiarity,
+            the threshold is one for that, whatever the scores: see ``Decider``.
     """
 
     # A tuple rather than a dataclass, which takes half a millisecond of every start to make.
@@ -133,7 +134,8 @@ class Decision(NamedTuple):
         index: position of the label in the model's output; None for ``unknown``. It tells ``unknown``
             from a class of the model that has the same name.
         label: name of the class, or ``unknown``.
-        score: smoothed score of that class in this frame; for ``unknown`` the best smoothed score.
+        score: smoothed score of that class in this frame; for ``unknown`` what was held against
+            ``unknown_below``, the best smoothed score or the smoothed familiarity.
         changed: whether this frame changed the decision; so it is for the first one.
         frames: how many frames it has held, this one included; 1 where ``changed``.
     """
@@ -156,6 +158,9 @@ class Decider:
     - Otherwise the held label, or the best one if that is at least ``hysteresis`` above it (and
       so reaches ``unknown_below``).
 
+    A model may tell itself how familiar a frame is. Then the smoothed familiarity, instead of the best
+    or the held label's own score, is held against both thresholds for ``unknown``.
+
     Of equal scores the lowest index is best. A leader other than the decision becomes the decision
     when it has led ``confirm`` frames in a row. With the default rules the decision is the best
     category of every frame. Thresholds are compared as float32, like the scores, so that a score
@@ -176,6 +181,7 @@ class Decider:
         if not self._labels:
             raise ValueError("there must be at least 1 label, got 0")
         self._smoother = _smoother(rules.smooth, len(self._labels))
+        self._familiarity_smoother = _smoother(rules.smooth, 1)
         self._confirm = rules.confirm
         self._hysteresis = rules.hysteresis
         self._enter = self._leave = -math.inf
@@ -187,19 +193,21 @@ class Decider:
         self._candidate: int | None = None
         self._candidate_frames = 0
 
-    def update(self, scores: NDArray[np.float32]) -> Decision | None:
+    def update(self, scores: NDArray[np.float32], familiarity: float | None = None) -> Decision | None:
         """Take in one frame.
 
         Args:
             scores: float32, shape (C,), finite; not kept and not written to.
+            familiarity: 0 to 1, how much the frame is like what the model was made with; None where
+                that is not known, and then for every frame.
 
         Returns:
             The decision after this frame. None until a first one was confirmed: with ``confirm``
             1 never, else at least for the first ``confirm - 1`` frames.
 
         Raises:
-            ValueError: another shape, or a score that is NaN or infinite. Such a frame leaves no
-                trace: the next one is judged as if it had not been.
+            ValueError: another shape, a score that is NaN or infinite, or a familiarity out of range.
+                Such a frame leaves no trace: the next one is judged as if it had not been.
         """
         scores = np.asarray(scores, np.float32)
         if scores.shape != (len(self._labels),):
@@ -208,13 +216,17 @@ class Decider:
         if not finite.all():
             index = int(finite.argmin())
             raise ValueError(f"scores must be finite, got {scores[index]} for output {index}, {self._labels[index]!r}")
+        if familiarity is not None and not 0.0 <= familiarity <= 1.0:
+            raise ValueError(f"familiarity must be None or 0 to 1, got {familiarity}")
         smoothed = self._smoother.add(scores)
+        familiar = None if familiarity is None else self._smooth_familiarity(familiarity)
         best = int(smoothed.argmax())
-        changed = self._settle(self._leader(smoothed, best))
+        changed = self._settle(self._leader(smoothed, best, familiar))
         if self._held is None:
             return None
         if self._held == _UNKNOWN_INDEX:
-            return Decision(None, UNKNOWN, float(smoothed[best]), changed, self._held_frames)
+            score = float(smoothed[best]) if familiar is None else familiar
+            return Decision(None, UNKNOWN, score, changed, self._held_frames)
         label, score = self._labels[self._held], float(smoothed[self._held])
         return Decision(self._held, label, score, changed, self._held_frames)
 
@@ -225,16 +237,23 @@ class Decider:
         a decision that differs from the one before the gap is a change.
         """
         self._smoother.clear()
+        self._familiarity_smoother.clear()
         self._candidate, self._candidate_frames = None, 0
 
-    def _leader(self, smoothed: NDArray[np.float32], best: int) -> int:
+    def _smooth_familiarity(self, familiarity: float) -> float:
+        return float(self._familiarity_smoother.add(np.array([familiarity], np.float32))[0])
+
+    def _leader(self, smoothed: NDArray[np.float32], best: int, familiar: float | None) -> int:
         best_score = float(smoothed[best])
         held = self._held
         if held is not None and held != _UNKNOWN_INDEX:
             own_score = float(smoothed[held])
-            if own_score >= self._leave and best_score < own_score + self._hysteresis:
-                return held
-        return best if best_score >= self._enter else _UNKNOWN_INDEX
+            if (own_score if familiar is None else familiar) >= self._leave:
+                if best_score < own_score + self._hysteresis:
+                    return held
+                if familiar is not None:  # of a frame that is familiar enough the clearly better label counts
+                    return best
+        return best if (best_score if familiar is None else familiar) >= self._enter else _UNKNOWN_INDEX
 
     def _settle(self, leader: int) -> bool:
         """Count the leader of this frame; return whether it became the decision just now."""

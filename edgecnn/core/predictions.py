@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.core.decisions import Decision
+from edgecnn.core.decisions import UNKNOWN, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,10 @@ class Prediction:
         captured_ns: monotonic clock at capture.
         age_ms: age of the picture when this result was put out.
         stages_ms: where the time went.
+        familiarity: 0 to 1, how much the picture is like those that the model was made with; None where
+            the model goes by the best score alone.
+        rejected_at: the familiarity, or where there is none the best score, of a picture that was judged
+            alone and lies below the model's threshold for unknown things; None where it does not.
         decision: what stands after smoothing and confirmation; ``UNDECIDED`` before anything is
             confirmed, None in a run without rules for that.
         dropped: frames that the source threw away so far, because newer ones had come.
@@ -64,6 +68,8 @@ class Prediction:
     captured_ns: int = 0
     age_ms: float = 0.0
     stages_ms: StageTimes = field(default_factory=StageTimes)
+    familiarity: float | None = None
+    rejected_at: float | None = None
     decision: Decision | None = None
     dropped: int = 0
 
@@ -73,8 +79,20 @@ class Prediction:
         return self.categories[0] if self.categories else None
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether this is nothing that the model knows: by the decision, in a run without rules by the picture."""
+        if self.decision is None:
+            return self.rejected_at is not None
+        return self.decision.index is None and self.decision is not UNDECIDED
+
+    @property
     def headline(self) -> tuple[str, float] | None:
-        """Label and score to show: of the decision if the run makes decisions, else of the best category."""
+        """Label and score to show: of the decision if the run makes decisions, else of the best category.
+
+        The label of a picture that is unknown is ``unknown``, its score what was below the threshold.
+        """
+        if self.decision is None and self.rejected_at is not None:
+            return UNKNOWN, self.rejected_at
         shown = self.top if self.decision is None else self.decision
         return (shown.label, shown.score) if shown and shown is not UNDECIDED else None
 

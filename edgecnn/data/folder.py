@@ -10,6 +10,7 @@ from edgecnn.core.labels import check_labels
 from edgecnn.errors import DatasetError
 from edgecnn.imaging import is_picture_name
 
+UNKNOWN_FOLDER = "_unknown"
 SPLIT_NAMES = ("train", "val", "test")
 _SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -20,7 +21,7 @@ class Picture:
 
     Attributes:
         path: relative to the folder that was scanned, with forward slashes.
-        label_index: position of its class among the labels.
+        label_index: position of its class among the labels; -1 for one that shows none of them.
         split: ``train``, ``val`` or ``test`` where the folder says so, else empty.
     """
 
@@ -37,11 +38,13 @@ class ImageFolder:
         root: the folder.
         labels: names of the class folders, sorted, so that their order is the same everywhere.
         pictures: sorted by path.
+        unknown: pictures of ``_unknown``, which show no class; see ``list_unknown``.
     """
 
     root: Path
     labels: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    unknown: tuple[Picture, ...] = ()
 
     @property
     def has_splits(self) -> bool:
@@ -57,7 +60,8 @@ class ImageFolder:
         """List the pictures under ``root``; no picture is opened.
 
         Either ``root/CLASS/…/picture`` or ``root/{train,val,test}/CLASS/…/picture``. Hidden files
-        and files that are not pictures by their name are passed over.
+        and files that are not pictures by their name are passed over. A folder called ``_unknown``
+        beside the classes, or beside the splits, is none of them.
 
         Raises:
             DatasetError: no such folder, no classes, an empty class, or splits that differ in classes.
@@ -66,10 +70,11 @@ class ImageFolder:
             what = "is a file, not a folder" if root.is_file() else "does not exist"
             raise DatasetError(f"{root} {what}; give a folder that holds one sub-folder of pictures per class")
         folders = _sub_folders(root)
-        if {folder.name for folder in folders} <= set(_SPLIT_FOLDERS) and any(f.name == "train" for f in folders):
+        if _are_splits(folders):
             return cls._scan_splits(root, folders)
         labels = _labels_of(root, folders)
-        return cls(root=root, labels=labels, pictures=tuple(_pictures_of(root, root, labels, "")))
+        pictures = tuple(_pictures_of(root, root, labels, ""))
+        return cls(root=root, labels=labels, pictures=pictures, unknown=list_unknown(root))
 
     @classmethod
     def _scan_splits(cls, root: Path, folders: list[Path]) -> ImageFolder:
@@ -84,7 +89,7 @@ class ImageFolder:
                     "stand on one side only; every split needs the same class folders"
                 )
             pictures += _pictures_of(root, folder, labels, _SPLIT_FOLDERS[folder.name])
-        return cls(root=root, labels=labels, pictures=tuple(sorted(pictures)))
+        return cls(root=root, labels=labels, pictures=tuple(sorted(pictures)), unknown=list_unknown(root))
 
     def count_per_class(self) -> dict[str, int]:
         """Return the number of pictures of each class, in label order."""
@@ -92,8 +97,49 @@ class ImageFolder:
         return {label: counts[index] for index, label in enumerate(self.labels)}
 
 
+def list_pictures(root: Path) -> tuple[Picture, ...]:
+    """Return all pictures under a folder, at any depth, sorted by path, as pictures of no class.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root} {'is a file' if root.is_file() else 'does not exist'}; give a folder of pictures")
+    return tuple(_below(root, root, ""))
+
+
+def list_unknown(root: Path) -> tuple[Picture, ...]:
+    """Return the pictures of things that are none of the classes: those in ``_unknown`` under a folder of pictures.
+
+    It lies beside the classes, or beside ``train``, ``val`` and ``test``, or in any of these. Those for
+    ``val`` help to choose how unknown things are recognized, and so do those that are for no split;
+    nothing is trained on any of them.
+    """
+    found = _below(root, root / UNKNOWN_FOLDER, "")
+    folders = _sub_folders(root) if root.is_dir() else []
+    if _are_splits(folders):
+        for folder in folders:
+            found += _below(root, folder / UNKNOWN_FOLDER, _SPLIT_FOLDERS[folder.name])
+    return tuple(sorted(found))
+
+
+def _are_splits(folders: list[Path]) -> bool:
+    names = {folder.name for folder in folders}
+    return "train" in names and names <= set(_SPLIT_FOLDERS)
+
+
+def _below(root: Path, folder: Path, split: str) -> list[Picture]:
+    paths = [path for path in folder.rglob("*") if is_picture_name(path) and path.is_file()]
+    return sorted(Picture(path.relative_to(root).as_posix(), -1, split) for path in paths)
+
+
 def _sub_folders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__")))
+    passed_over = (".", "__")
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith(passed_over) and entry.name != UNKNOWN_FOLDER
+    )
 
 
 def _labels_of(folder: Path, class_folders: list[Path]) -> tuple[str, ...]:

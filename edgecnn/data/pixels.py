@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from edgecnn.core.contract import InputContract
@@ -70,9 +71,20 @@ def load_pixels(
     *,
     progress: Progress | None = None,
     title: str = "reading pictures",
+    file: Path | None = None,
 ) -> PixelSet:
-    """Decode pictures into one array; files that are broken are left out and named."""
-    pixels = np.empty((len(pictures), contract.height, contract.width, 3), np.uint8)
+    """Decode pictures into one array; files that are broken are left out and named.
+
+    Args:
+        root: the folder that the pictures' paths are relative to.
+        pictures: what to decode.
+        contract: the size to bring them to.
+        progress: told of every picture.
+        title: of that work.
+        file: where the array shall lie instead of in memory, as ``.npy``.
+    """
+    shape = (len(pictures), contract.height, contract.width, 3)
+    pixels = np.empty(shape, np.uint8) if file is None else open_memmap(file, "w+", np.uint8, shape)
     kept: list[Picture] = []
     unreadable: list[str] = []
     with (progress or SilentProgress()).task(title, len(pictures)) as task:

@@ -117,6 +117,12 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     return bytes(encoded.tobytes())
 
 
+def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 85) -> bytes:
+    """Return an RGB picture, uint8 (H, W, 3), as a JPEG file for people to look at; quality is 1 to 100."""
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(encoded.tobytes())
+
+
 def _decode_jpeg(
     data: bytes, buffer: NDArray[np.uint8], contract: InputContract | None, view: View
 ) -> NDArray[np.uint8] | None:

@@ -43,6 +43,14 @@ class Table:
         """Whether the field is there."""
         return self._field(field) != 0
 
+    def position_of(self, field: int) -> int | None:
+        """Return where the field lies in the data (of a vector or table: its offset), or None when it is absent."""
+        return self._field(field) or None
+
+    def extent_of(self, field: int, item_bytes: int) -> tuple[int, int]:
+        """Return where a vector's items start in the data and how many there are; (0, 0) when it is absent."""
+        return self._vector(field, item_bytes)
+
     def number(self, field: int, code: str, default: float = 0) -> int | float:
         """Return a scalar; ``code`` is its ``struct`` letter."""
         at = self._field(field)
@@ -79,6 +87,20 @@ class Table:
             raise ModelIntegrityError(f"a list in the file claims {length} entries")
         slots = range(start, start + 4 * length, 4)
         return [Table(self.data, slot + _read("<I", self.data, slot)) for slot in slots]
+
+    def byte_strings(self, field: int) -> list[bytes]:
+        """Return a vector of strings as they lie there, without decoding them; empty when it is absent."""
+        start, length = self._vector(field, 4)
+        if length > _MAX_VECTOR:
+            raise ModelIntegrityError(f"a list in the file claims {length} entries")
+        strings = []
+        for slot in range(start, start + 4 * length, 4):
+            at = slot + _read("<I", self.data, slot)
+            size = _read("<I", self.data, at)
+            if at + 4 + size > len(self.data):
+                raise ModelIntegrityError("a text in the file reaches past its end: it is damaged or cut short")
+            strings.append(self.data[at + 4 : at + 4 + size])
+        return strings
 
     def table(self, field: int) -> Table | None:
         """Return a table, or None when it is absent."""

@@ -29,13 +29,14 @@ class GoldenResult:
 
     Attributes:
         name: ``seed 7`` or the picture's name in the file.
-        max_difference: largest difference of an output from the recorded one, in output codes.
+        max_difference: largest difference of an output from the recorded one, in output codes, or in
+            units of the score where the output is a float.
         num_different: outputs that differ.
         same_top: whether the best class is the recorded one.
     """
 
     name: str
-    max_difference: int
+    max_difference: float
     num_different: int
     same_top: bool
 
@@ -85,11 +86,11 @@ def compare(file: ModelFile, vector: GoldenVector, codes: Codes) -> GoldenResult
     recorded = vector.output_bytes()
     if len(recorded) != codes.nbytes:
         raise ModelIntegrityError(f"a golden output has {len(recorded)} bytes, but the model gives {codes.nbytes}")
-    expected = np.frombuffer(recorded, codes.dtype).astype(np.int64)
-    difference = np.abs(codes.astype(np.int64) - expected)
+    expected = np.frombuffer(recorded, codes.dtype).astype(np.float64)
+    difference = np.abs(codes.astype(np.float64) - expected)
     return GoldenResult(
         name=f"seed {vector.seed}" if vector.seed is not None else str(vector.picture),
-        max_difference=int(difference.max()),
+        max_difference=float(difference.max()),
         num_different=int(np.count_nonzero(difference)),
         same_top=int(codes.argmax()) == int(expected.argmax()),
     )

@@ -13,6 +13,7 @@ from edgecnn.core.labels import decode_labels, digest_labels, encode_labels
 from edgecnn.core.quantization import QuantParams
 from edgecnn.errors import ModelFileError, ModelIntegrityError
 from edgecnn.modelfile.archive import append_files, split_files
+from edgecnn.modelfile.familiar import check_familiarity
 from edgecnn.modelfile.foreign import foreign_contract, foreign_labels
 from edgecnn.modelfile.graph import FILE_IDENTIFIER, Graph, Tensor
 from edgecnn.modelfile.metadata import LABELS_FILE, MANIFEST_FILE, METADATA_NAME
@@ -51,7 +52,10 @@ class ModelFile:
 
     @property
     def unknown_below(self) -> float | None:
-        """The score below which an answer means ``unknown``, 0 to 1; None if the file says nothing about that."""
+        """The familiarity below which an answer means ``unknown``, 0 to 1; None if the file says nothing about that.
+
+        By the method ``max_score`` it is a threshold for the best score itself.
+        """
         confidence = self.manifest.confidence if self.manifest else None
         return confidence.unknown_below if confidence else None
 
@@ -89,6 +93,7 @@ class ModelFile:
             if labels:
                 raise ModelFileError("the file brings its own labels; leave out --labels")
             labels, contract = _own_labels(files, manifest), manifest.input.to_contract()
+            check_familiarity(manifest.confidence, graph, files)
         else:
             _check_not_cut(graph)
             labels, contract = labels or foreign_labels(graph, files), foreign_contract(graph)

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from edgecnn.modelfile.edgetpu.compiled import CompiledInfo, read_compiled
 from edgecnn.modelfile.graph import Tensor
-from edgecnn.modelfile.manifest import ConfidencePart
+from edgecnn.modelfile.manifest_rows import manifest_rows, shorten
 from edgecnn.modelfile.modelfile import ModelFile
 
 
@@ -16,9 +17,11 @@ def summarize(file: ModelFile) -> dict[str, Any]:
 
     Keys: ``file``, ``num_bytes``, ``labels``, ``contract``, ``input``, ``output``, ``operators``
     (in order, with the names of what they compute), ``operator_counts``, ``num_weights``,
-    ``associated_files`` (name to bytes) and ``manifest`` (null for a file from elsewhere).
+    ``associated_files`` (name to bytes), ``edgetpu`` (what the Edge TPU compiler left in the file, see
+    ``CompiledInfo``; null where it did not write it) and ``manifest`` (null for a file from elsewhere).
     """
     graph = file.graph
+    compiled = read_compiled(file.model)
     return {
         "file": str(file.path),
         "num_bytes": file.num_bytes,
@@ -38,6 +41,7 @@ def summarize(file: ModelFile) -> dict[str, Any]:
         "operator_counts": dict(Counter(operator.name for operator in graph.operators)),
         "num_weights": graph.num_weights(),
         "associated_files": {name: len(data) for name, data in file.files.items()},
+        "edgetpu": compiled._asdict() if compiled else None,
         "manifest": file.manifest.to_builtins() if file.manifest else None,
     }
 
@@ -48,55 +52,31 @@ def format_summary(file: ModelFile) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in summary["operator_counts"].items())
     rows = [
         ("file", f"{summary['file']}, {file.num_bytes / 1e6:.2f} MB, {summary['num_weights']:,} weights"),
-        ("classes", f"{len(file.labels)}: {_shorten(', '.join(file.labels))}"),
+        ("classes", f"{len(file.labels)}: {shorten(', '.join(file.labels))}"),
         ("input", f"{_text_of(file.input)}; RGB pixels, {_geometry(file)}"),
         ("output", _text_of(file.output)),
         ("operators", f"{len(file.graph.operators)}: {counts}"),
         ("inside", ", ".join(f"{name} ({size:,} bytes)" for name, size in summary["associated_files"].items()) or "-"),
     ]
-    rows += _manifest_rows(file) if file.manifest else [("manifest", "none: the file was not exported by edgecnn")]
+    rows += _compiled_rows(read_compiled(file.model))
+    rows += (
+        manifest_rows(file.manifest) if file.manifest else [("manifest", "none: the file was not exported by edgecnn")]
+    )
     return "\n".join(f"{title:<12}{text}" for title, text in rows)
 
 
-def _manifest_rows(file: ModelFile) -> list[tuple[str, str]]:
-    manifest = file.manifest
-    assert manifest is not None
-    accuracy, calibration, golden = manifest.accuracy, manifest.calibration, manifest.golden
-    per_class = ", ".join(f"{label} {num}" for label, num in calibration.per_class.items())
-    golden_bytes = sum(len(vector.output_bytes()) for vector in golden.vectors)
-    return [
-        ("name", manifest.name + (f": {manifest.description}" if manifest.description else "")),
-        (
-            "made",
-            f"{manifest.created} by " + ", ".join(f"{tool} {version}" for tool, version in manifest.tools.items()),
-        ),
-        ("from", f"run {manifest.model.run!r}, architecture {manifest.model.architecture}"),
-        ("recipe", f"{manifest.recipe.kind}, {manifest.recipe.quantizer}"),
-        ("calibration", f"{calibration.num} pictures of the {calibration.split} split ({_shorten(per_class)})"),
-        (
-            "accuracy",
-            f"{accuracy.top1:.1%} on {accuracy.num} {accuracy.split} pictures; float {accuracy.float_top1:.1%}, "
-            f"drop {accuracy.drop_points:.2f} of {accuracy.max_drop_points:g} points allowed, "
-            f"agreement {accuracy.agreement:.1%}",
-        ),
-        *_confidence_rows(manifest.confidence),
-        (
-            "golden",
-            f"{len(golden.vectors)} vectors ({golden_bytes:,} bytes) by {golden.runtime}; "
-            f"other kernels may differ by {golden.tolerance_codes} codes",
-        ),
-        ("sha256", manifest.model.sha256),
-    ]
-
-
-def _confidence_rows(confidence: ConfidencePart | None) -> list[tuple[str, str]]:
-    if confidence is None:
+def _compiled_rows(compiled: CompiledInfo | None) -> list[tuple[str, str]]:
+    if compiled is None:
         return []
+    if compiled.is_fake:
+        return [("compiled", "FAKE: written by a stand-in for tests; no Edge TPU can run it")]
     text = (
-        f"below a score of {confidence.unknown_below:.3f}, "
-        f"which {confidence.kept:.1%} of {confidence.num} {confidence.split} pictures reach"
+        f"for the Edge TPU ({compiled.chip}), runtime {compiled.min_runtime_version} or newer: "
+        f"{compiled.cached_bytes / 1024:,.1f} KiB of parameters cached, "
+        f"{compiled.streamed_bytes / 1024:,.1f} KiB streamed and {compiled.instruction_bytes / 1024:,.1f} KiB of "
+        f"instructions sent for every picture; {compiled.num_cpu_operators} operators left to the CPU"
     )
-    return [("unknown", text)]
+    return [("compiled", text)]
 
 
 def _describe_tensor(tensor: Tensor) -> dict[str, Any]:
@@ -126,7 +106,3 @@ def _geometry(file: ModelFile) -> str:
     how = {"squash": "stretched", "crop": "cropped to shape", "fit": "fitted with grey bars"}[contract.aspect]
     center = f", centre {contract.crop_fraction:.1%}" if contract.crop_fraction < 1 else ""
     return f"{how} to {contract.width} x {contract.height}{center}"
-
-
-def _shorten(text: str, max_chars: int = 120) -> str:
-    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"

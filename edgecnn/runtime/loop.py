@@ -20,7 +20,7 @@ from edgecnn.core.frame import AnyFrame, Frame
 from edgecnn.core.motion import MotionGate
 from edgecnn.core.predictions import UNDECIDED, Prediction, StageTimes, top_categories
 from edgecnn.core.view import WHOLE
-from edgecnn.errors import DatasetError, SourceError, SourceLostError
+from edgecnn.errors import BackendUnavailableError, DatasetError, SourceError, SourceLostError
 from edgecnn.imaging import decode
 from edgecnn.runtime.background import BackgroundSink
 from edgecnn.runtime.every import Chooser
@@ -51,6 +51,9 @@ class FrameClassifier(Protocol):
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the model's output for such an input: float32, shape (C,)."""
+
+    def familiarity(self) -> float | None:
+        """Return how familiar the newest of these inputs is, 0 to 1; None where nothing tells."""
 
     def twin(self: ClassifierT) -> ClassifierT:
         """Return another one like this for another thread, to be used at the same time."""
@@ -87,6 +90,7 @@ def run(
     Raises:
         SourceError: the source cannot be read. ``SourceLostError``: it stopped giving frames;
             the sinks have been finished.
+        BackendUnavailableError: the model cannot be run any more; the sinks have been finished.
         SinkError: a result could not be written; a live run went on without that sink.
     """
     outlets = [BackgroundSink(sink, source.say) if source.live and not sink.instant else sink for sink in sinks]
@@ -110,6 +114,7 @@ class _Judged(NamedTuple):
 
     frame: AnyFrame
     scores: NDArray[np.float32] | None
+    familiarity: float | None
     decode_ms: float
     resize_ms: float
     invoke_ms: float
@@ -142,7 +147,7 @@ class _Job:
         try:
             if not self.is_over():
                 self._classify_source(source)
-        except SourceLostError:
+        except (SourceLostError, BackendUnavailableError):
             if not self._stop.is_set():
                 self._finish(source)
                 raise
@@ -201,6 +206,7 @@ class _Job:
         return _Judged(
             frame,
             scores,
+            classifier.familiarity() if moved else None,
             decoded.decode_ms + _ms_between(start_ns, decoded_ns),
             _ms_between(decoded_ns, resized_ns),
             _ms_between(resized_ns, clock()),
@@ -238,7 +244,8 @@ class _Job:
             stages_ms=StageTimes(
                 read=frame.read_ms, decode=judged.decode_ms, resize=judged.resize_ms, invoke=judged.invoke_ms
             ),
-            decision=self._decide(frame.camera, scores),
+            familiarity=judged.familiarity,
+            decision=self._decide(frame.camera, scores, judged.familiarity),
             dropped=source.dropped,
         )
         for sink in self._sinks:
@@ -247,14 +254,14 @@ class _Job:
         self._meter.record(prediction)
         self._raise_if_nobody_listens()
 
-    def _decide(self, camera: str, scores: NDArray[np.float32]) -> Decision | None:
+    def _decide(self, camera: str, scores: NDArray[np.float32], familiarity: float | None) -> Decision | None:
         rules = self._options.rules
         if rules is None:
             return None
         if camera not in self._deciders:
             self._deciders[camera] = Decider(self._classifier.labels, rules)
         try:
-            return self._deciders[camera].update(scores) or UNDECIDED
+            return self._deciders[camera].update(scores, familiarity) or UNDECIDED
         except ValueError:  # scores that are no numbers, of a float model: they decide nothing
             return UNDECIDED
 

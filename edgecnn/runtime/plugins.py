@@ -49,11 +49,11 @@ def open_source(
         SourceError: there is no such file and no such scheme, or it is nothing that can be asked.
     """
     scheme, place = source_address(address)
-    factory = _load(SOURCE_GROUP, scheme)
+    factory = load_plugin(SOURCE_GROUP, scheme)
     if factory is None:
         raise SourceError(
             f"there is no file or folder {without_password(address)!r} and no source {scheme!r}; "
-            f"give a file, a folder, the number of a camera, or one of: {_schemes(SOURCE_GROUP)}"
+            f"give a file, a folder, the number of a camera, or one of: {plugin_names(SOURCE_GROUP)}"
         )
     source: Source = factory(place)
     source.address = source.address or without_password(f"{scheme}:{place}")
@@ -70,10 +70,10 @@ def open_sink(address: str) -> Sink:
         SinkError: there is no such scheme.
     """
     scheme, _, place = address.partition(":")
-    factory = _load(SINK_GROUP, scheme)
+    factory = load_plugin(SINK_GROUP, scheme)
     if factory is None:
         raise SinkError(
-            f"there is no sink {scheme!r} for {without_password(address)!r}; give one of: {_schemes(SINK_GROUP)}"
+            f"there is no sink {scheme!r} for {without_password(address)!r}; give one of: {plugin_names(SINK_GROUP)}"
         )
     sink: Sink = factory(place)
     return sink
@@ -101,7 +101,7 @@ def source_address(text: str) -> Address:
         if not colon:
             raise SourceError(
                 f"there is no file or folder {without_password(text)!r}; give one, or the number of a camera, "
-                f"or one of: {_schemes(SOURCE_GROUP)}"
+                f"or one of: {plugin_names(SOURCE_GROUP)}"
             ) from None
         return Address(scheme, place)
     return Address(_scheme_of_file(Path(text), mode), text)
@@ -117,8 +117,8 @@ def _scheme_of_file(path: Path, mode: int) -> str:
     return "image" if is_picture_name(path) else "video"
 
 
-def _load(group: str, scheme: str) -> Any:
-    """Return what the entry point ``scheme`` names, None when nobody declares it."""
+def load_plugin(group: str, scheme: str) -> Any:
+    """Return what the entry point ``scheme`` of a group names, None when nobody declares it."""
     target = _own_entry_points(group).get(scheme)
     if target is not None:
         return _resolve(target)
@@ -139,7 +139,8 @@ def _resolve(target: str) -> Any:
     return reduce(getattr, attribute.split("."), importlib.import_module(module))
 
 
-def _schemes(group: str) -> str:
+def plugin_names(group: str) -> str:
+    """Return the names that a group has, for people."""
     names = set(_own_entry_points(group)) | {point.name for point in _all_entry_points(group)}
     return ", ".join(sorted(names)) or "(none is declared: edgecnn is only copied, not installed; use pip install)"
 

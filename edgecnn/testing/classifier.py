@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,11 +18,20 @@ class FakeClassifier:
     Args:
         labels: names of the C classes.
         function: takes pixels, uint8, shape (H, W, 3), RGB, and returns C scores.
+        familiar: takes such pixels and returns their familiarity, 0 to 1; None for a model without.
     """
 
-    def __init__(self, labels: Sequence[str], function: Callable[[NDArray[np.uint8]], ArrayLike]) -> None:
+    def __init__(
+        self,
+        labels: Sequence[str],
+        function: Callable[[NDArray[np.uint8]], ArrayLike],
+        *,
+        familiar: Callable[[NDArray[np.uint8]], float] | None = None,
+    ) -> None:
         self._labels = check_labels(labels)
-        self._function = function
+        self._function, self._familiar = function, familiar
+        # Of each thread its own: ``twin`` returns this very object.
+        self._newest = threading.local()
 
     contract = None
 
@@ -43,4 +53,10 @@ class FakeClassifier:
         scores = np.asarray(self._function(pixels), np.float32)
         if scores.shape != (len(self._labels),):
             raise ValueError(f"the function must return {len(self._labels)} scores, got shape {scores.shape}")
+        self._newest.familiarity = self._familiar(pixels) if self._familiar else None
         return scores
+
+    def familiarity(self) -> float | None:
+        """Return what the function ``familiar`` says about the newest pixels of this thread."""
+        familiarity: float | None = self._newest.familiarity
+        return familiarity

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.core.progress import Progress, SilentProgress
-from edgecnn.data import SPLIT_NAMES, ImageFolder, PixelSet, split_pictures
+from edgecnn.data import SPLIT_NAMES, UNKNOWN_FOLDER, ImageFolder, PixelSet, split_pictures
 from edgecnn.errors import MissingExtraError, RunError
 from edgecnn.evaluate.metrics import Metrics
 from edgecnn.train.class_weights import balance_classes
@@ -102,6 +102,11 @@ class _Session:
             f"{len(self._folder.labels)} classes; {len(splits.train)} pictures to train, "
             f"{len(splits.val)} to validate, {len(splits.test)} kept aside to test"
         )
+        if self._folder.unknown:
+            self._progress.say(
+                f"{len(self._folder.unknown)} pictures in {UNKNOWN_FOLDER} show none of them: training does not look "
+                "at them, export tries on them how unknown things are recognized"
+            )
         for split in ("train", "val"):
             check_classes(split, self._read(split), self._folder)
         weights = self._weigh_classes()

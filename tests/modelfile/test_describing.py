@@ -4,11 +4,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgecnn.errors import ModelFileError
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.archive import append_files
+from edgecnn.modelfile.manifest import ConfidencePart, EdgeTpuPart, RecipePart, TriedPart
+from edgecnn.modelfile.manifest_rows import manifest_rows
 from edgecnn.modelfile.summary import format_summary, summarize
 from edgecnn.runtime.find_model import find_model, published_models
 
@@ -38,6 +41,63 @@ def test_the_summary_for_people_has_what_they_ask_for(exported: ModelFile) -> No
     text = format_summary(exported)
     for part in ("4: Kreis ○, square", "uint8 1 x 96 x 96 x 3", "scale 0.0078125", "stretched to 96 x 96", "sha256"):
         assert part in text
+
+
+def test_the_newer_parts_of_a_manifest_are_shown(exported: ModelFile) -> None:
+    assert exported.manifest is not None
+    manifest = msgspec.structs.replace(
+        exported.manifest,
+        schema=3,
+        recipe=RecipePart(
+            kind="int8",
+            quantizer="by hand",
+            rung="percentile",
+            settings={"percentile": 99.9, "layers": ("conv1", "conv2")},
+            tried=(TriedPart(rung="minmax", top1=0.9, agreement=0.91, drop_points=5.25),),
+        ),
+        confidence=ConfidencePart(
+            method="energy",
+            unknown_below=0.5,
+            kept=0.95,
+            split="val",
+            num=36,
+            temperature=1.5,
+            ece_before=0.08,
+            ece_after=0.02,
+            threshold=1.0,
+            typical=2.0,
+            score_below=0.4,
+            auroc={"energy": 0.97},
+            against="shapes of no class",
+        ),
+        target="edgetpu",
+        edgetpu=EdgeTpuPart(
+            status="checked",
+            compiler="",
+            mapped=12,
+            operators=13,
+            subgraphs=1,
+            cached_bytes=1 << 20,
+            streamed_bytes=512,
+        ),
+    )
+    text = "\n".join(f"{title}: {line}" for title, line in manifest_rows(manifest))
+    for part in (
+        "recipe: int8, by hand, percentile",
+        "settings: percentile 99.9, layers conv1, conv2",
+        "tried: minmax: 90.0%, drop 5.25, agreement 91.0%",
+        "made for: edgetpu",
+        "edge tpu: checked, NOT compiled; predicted: 12 of 13 operators mapped, 1 subgraph(s), 1,024.0 KiB cached",
+        "unknown: below a familiarity (by energy) of 0.500, which 95.0% of 36 val pictures reach",
+        "auroc: energy 0.970 against shapes of no class",
+        "temperature: 1.5; expected calibration error 0.080 before, 0.020 after",
+    ):
+        assert part in text
+    compiled = msgspec.structs.replace(manifest.edgetpu, status="compiled", compiler="edgetpu_compiler 16")
+    rows = dict(manifest_rows(msgspec.structs.replace(manifest, edgetpu=compiled)))
+    assert rows["edge tpu"].startswith("compiled by edgetpu_compiler 16: 12 of 13")
+    assert rows["unknown"] == "below a score of 0.400; a compiled file shows nothing but its scores"
+    assert rows["accuracy"].startswith("100.0% by the plain int8 file on 36 val pictures")
 
 
 def test_inspect_prints_the_summary(run_edgecnn: RunEdgecnn, model_file: Path, exported: ModelFile) -> None:
@@ -80,7 +140,7 @@ def test_a_damaged_file_ends_in_one_sentence(run_edgecnn: RunEdgecnn, model_file
 def test_a_file_of_a_newer_edgecnn_ends_in_exit_code_5(
     run_edgecnn: RunEdgecnn, exported: ModelFile, tmp_path: Path
 ) -> None:
-    newer = exported.files["edgecnn.json"].replace(b'"schema": 1', b'"schema": 3')
+    newer = exported.files["edgecnn.json"].replace(b'"schema": 1', b'"schema": 99')
     (tmp_path / "newer.tflite").write_bytes(append_files(exported.model, {**exported.files, "edgecnn.json": newer}))
     done = run_edgecnn("inspect", tmp_path / "newer.tflite")
     assert done.returncode == 5
@@ -91,8 +151,10 @@ def test_a_model_compiled_for_the_edge_tpu_ends_in_exit_code_5(run_edgecnn: RunE
     path = shared_data / "models" / "coral" / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
     done = run_edgecnn("verify", path)
     assert done.returncode == 5
-    assert "compiled for a Coral Edge TPU" in done.stderr
-    assert run_edgecnn("inspect", path).returncode == 0
+    assert "Edge TPU" in done.stderr
+    described = run_edgecnn("inspect", path)
+    assert described.returncode == 0
+    assert "runtime 12 or newer: 553.6 KiB of parameters cached, 0.0 KiB streamed" in described.stdout
 
 
 def test_a_path_is_a_path_and_a_bare_name_is_a_published_model(tmp_path: Path) -> None:

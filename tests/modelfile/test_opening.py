@@ -172,4 +172,4 @@ def test_a_model_compiled_for_the_edge_tpu_opens_but_does_not_run_here(shared_da
     opened = ModelFile.open(path)
     assert "CUSTOM edgetpu-custom-op" in [operator.name for operator in opened.graph.operators]
     with pytest.raises(BackendUnavailableError, match="compiled for a Coral Edge TPU and cannot run on the CPU"):
-        Classifier(opened)
+        Classifier(opened, backend="cpu")

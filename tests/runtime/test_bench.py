@@ -18,7 +18,7 @@ from edgecnn.errors import CameraMissingError, EdgecnnError, SourceError
 from edgecnn.imaging import decode
 from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.bench import choose_num_threads
-from edgecnn.runtime.bench.backends import BACKENDS
+from edgecnn.runtime.bench.backends import CPU_BACKENDS
 from edgecnn.runtime.bench.benchmark import BenchSettings, measure_parts, measure_whole
 from edgecnn.runtime.bench.condition import read_condition
 from edgecnn.runtime.bench.endtoend import RunPlan, Sample, measure_end_to_end
@@ -174,7 +174,7 @@ def test_preparing_is_measured_for_every_encoding_and_for_the_source(exported: M
 def plan_for(make_source: Callable[[], Source], seconds: float = 0.4) -> RunPlan:
     return RunPlan(
         make_source=make_source,
-        backend=BACKENDS[0],
+        backend=CPU_BACKENDS[0],
         num_threads=2,
         num_lanes=3,
         seconds=seconds,
@@ -381,7 +381,7 @@ def test_two_sensors_of_one_name_are_two_temperatures(tmp_path: Path) -> None:
 
 def test_a_bench_holds_what_belongs_together(result: BenchResult) -> None:
     assert {(row.backend, row.num_threads) for row in result.inference} == {
-        (backend.name, count) for backend in BACKENDS for count in (1, 2)
+        (backend.name, count) for backend in CPU_BACKENDS for count in (1, 2)
     }
     for row in result.inference:
         assert 0 < row.min_ms <= row.p50_ms <= row.p95_ms <= row.p99_ms

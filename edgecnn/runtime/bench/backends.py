@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edgecnn.errors import BackendUnavailableError
 from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.classifier import Classifier
+from edgecnn.runtime.engine import own_backend
 
 
 class Backend(NamedTuple):
@@ -26,14 +27,36 @@ class Backend(NamedTuple):
 
 
 def _load_xnnpack(file: ModelFile, num_threads: int) -> Classifier:
-    classifier = Classifier(file, num_threads=num_threads)
+    classifier = Classifier(file, num_threads=num_threads, backend="cpu")
     if classifier.kernels != "XNNPACK":
         raise BackendUnavailableError("XNNPACK takes no part in this model here: the builtin kernels run it")
     return classifier
 
 
 def _load_builtin(file: ModelFile, num_threads: int) -> Classifier:
-    return Classifier(file, num_threads=num_threads, use_xnnpack=False)
+    return Classifier(file, num_threads=num_threads, backend="cpu", use_xnnpack=False)
 
 
-BACKENDS = (Backend("xnnpack", _load_xnnpack), Backend("builtin", _load_builtin))
+CPU_BACKENDS = (Backend("xnnpack", _load_xnnpack), Backend("builtin", _load_builtin))
+
+
+def choose_backends(file: ModelFile, address: str) -> tuple[Backend, ...]:
+    """Return what is to be measured.
+
+    Args:
+        file: the model.
+        address: ``auto`` takes both kinds of kernels that the CPU has, and what the file was exported
+            for besides, but for a compiled file only the Edge TPU; ``cpu`` the kernels alone; anything
+            else what ``open_engine`` makes of it.
+    """
+    address = own_backend(file, address)
+    if address == "auto" and file.manifest is not None and file.manifest.target == "gpu":
+        return (*CPU_BACKENDS, _accelerator("gpu"))
+    return CPU_BACKENDS if address in ("auto", "cpu") else (_accelerator(address),)
+
+
+def _accelerator(address: str) -> Backend:
+    def load(file: ModelFile, num_threads: int) -> Classifier:
+        return Classifier(file, num_threads=num_threads, backend=address)
+
+    return Backend(address, load, takes_threads=False)

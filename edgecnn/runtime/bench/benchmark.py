@@ -13,7 +13,7 @@ from edgecnn.core.frame import AnyFrame
 from edgecnn.core.progress import Progress
 from edgecnn.imaging import decode, to_input
 from edgecnn.modelfile import ModelFile
-from edgecnn.runtime.bench.backends import BACKENDS
+from edgecnn.runtime.bench.backends import Backend, choose_backends
 from edgecnn.runtime.bench.condition import Condition, read_condition
 from edgecnn.runtime.bench.endtoend import RunPlan, Sample, measure_end_to_end
 from edgecnn.runtime.bench.machine import ROOT, read_machine
@@ -50,6 +50,7 @@ class BenchSettings:
         labels_path: a labels file, for a model from elsewhere that brings none.
         source: address of the source; None takes a synthetic clip.
         request: what the source is asked for, if it is a camera.
+        backend: what runs the model, see ``choose_backends``.
         thread_counts: numbers of threads to compare, each 1 to 64; empty for 1, 2, … up to the usable cores,
             at most 8.
         seconds: counted time of each measurement, above 0; the run end to end takes five times as long.
@@ -61,6 +62,7 @@ class BenchSettings:
     labels_path: Path | None = None
     source: str | None = None
     request: CaptureRequest = NOTHING_ASKED
+    backend: str = "auto"
     thread_counts: tuple[int, ...] = ()
     seconds: float = 1.0
     soak_s: float | None = None
@@ -88,6 +90,7 @@ class Parts:
     load: LoadTimes
     before_load_mb: float
     loaded_mb: float
+    backends: Sequence[Backend]
     inference: Sequence[InferenceRow]
     skipped: Sequence[SkippedBackend]
     best: Best
@@ -104,12 +107,13 @@ def measure_parts(settings: BenchSettings, progress: Progress) -> Parts:
         SourceError: the source cannot be read.
     """
     before, before_load_mb = read_condition(root=settings.root), read_memory_mb(settings.root)[0]
-    load, classifier = measure_load(settings.model_path, settings.labels_path)
+    load, classifier = measure_load(settings.model_path, settings.labels_path, settings.backend)
     loaded_mb, file, runtime = read_memory_mb(settings.root)[0], classifier.file, classifier.runtime
     taken = _take_frames(settings, file.contract, progress)
     pictures = [to_input(decode(frame, file.contract), file.contract) for frame in taken]
     counts = settings.thread_counts or usable_thread_counts()
-    rows, skipped = measure_inference(file, pictures, sorted(set(counts)), settings.seconds, progress)
+    backends = choose_backends(file, settings.backend)
+    rows, skipped = measure_inference(file, backends, pictures, sorted(set(counts)), settings.seconds, progress)
     return Parts(
         file=file,
         before=before,
@@ -117,6 +121,7 @@ def measure_parts(settings: BenchSettings, progress: Progress) -> Parts:
         load=load,
         before_load_mb=before_load_mb,
         loaded_mb=loaded_mb,
+        backends=backends,
         inference=rows,
         skipped=skipped,
         best=choose_best(rows),
@@ -173,7 +178,7 @@ def _plan(settings: BenchSettings, parts: Parts, progress: Progress) -> RunPlan:
 
     return RunPlan(
         make_source=make_source,
-        backend=next(backend for backend in BACKENDS if backend.name == parts.best.backend),
+        backend=next(backend for backend in parts.backends if backend.name == parts.best.backend),
         num_threads=parts.best.num_threads,
         num_lanes=max(settings.thread_counts, default=default_num_threads()),
         seconds=settings.soak_s or settings.seconds * _END_TO_END_FACTOR,

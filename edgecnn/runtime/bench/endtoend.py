@@ -47,7 +47,8 @@ class RunPlan:
         make_source: returns the source, not open yet.
         backend: runs the model.
         num_threads: threads of one inference if the source is live.
-        num_lanes: pictures worked on at the same time if it is not, with one thread each.
+        num_lanes: pictures worked on at the same time if it is not, with one thread each; one by one
+            where the backend is a single device.
         seconds: how long.
         title: of the progress.
         root: folder in which ``proc`` and ``sys`` are looked for.
@@ -80,6 +81,7 @@ def measure_end_to_end(
     repeating = None if source.live else RepeatingSource(source, plan.make_source)
     num_threads, num_lanes = (plan.num_threads, 1) if source.live else (1, plan.num_lanes)
     classifier = plan.backend.load(file, num_threads)
+    num_lanes = num_lanes if classifier.has_twins else 1
     inference(classifier, model_pictures(file)[:1])()
     options = RunOptions(num_lanes=num_lanes, max_duration_s=plan.seconds)
     with progress.task(plan.title, max(1, int(plan.seconds))) as task:

@@ -18,12 +18,13 @@ from edgecnn.core.progress import Progress
 from edgecnn.errors import BackendUnavailableError
 from edgecnn.imaging import decode, to_input
 from edgecnn.modelfile import ModelFile
-from edgecnn.runtime.bench.backends import BACKENDS
+from edgecnn.runtime.bench.backends import Backend
 from edgecnn.runtime.bench.pictures import camera_frames
 from edgecnn.runtime.bench.results import Best, InferenceRow, LoadTimes, PreprocessingRow, SkippedBackend
 from edgecnn.runtime.bench.threads import inference, model_pictures, smallest_near_fastest
 from edgecnn.runtime.bench.timing import Timings, Work, interleave
 from edgecnn.runtime.classifier import Classifier
+from edgecnn.runtime.engine import own_backend
 
 T = TypeVar("T")
 
@@ -31,16 +32,21 @@ _NUM_LOADS = 5
 _NUM_SYNTHETIC = 2
 
 
-def measure_load(path: Path, labels_path: Path | None) -> tuple[LoadTimes, Classifier]:
+def measure_load(path: Path, labels_path: Path | None, backend: str = "auto") -> tuple[LoadTimes, Classifier]:
     """Load a model several times; return the times and what was loaded first.
+
+    Args:
+        path: the model file.
+        labels_path: a labels file, for a model from elsewhere that brings none.
+        backend: what runs it, see ``open_engine``; for a compiled file ``auto`` means the Edge TPU.
 
     Raises:
         ModelFileError: the file is damaged or is not a classifier.
         BackendUnavailableError: the runtime here cannot run it.
         MissingExtraError: LiteRT is not installed.
     """
-    first_ms, classifier = _load(path, labels_path)
-    again = [_load(path, labels_path)[0] for _ in range(_NUM_LOADS)]
+    first_ms, classifier = _load(path, labels_path, backend)
+    again = [_load(path, labels_path, backend)[0] for _ in range(_NUM_LOADS)]
     opening, making, answering = (median(times) for times in zip(*again, strict=True))
     times = LoadTimes(first_time_ms=sum(first_ms), open_ms=opening, interpreter_ms=making, first_ms=answering)
     return times, classifier
@@ -48,6 +54,7 @@ def measure_load(path: Path, labels_path: Path | None) -> tuple[LoadTimes, Class
 
 def measure_inference(
     file: ModelFile,
+    backends: Sequence[Backend],
     pictures: Sequence[NDArray[np.uint8]],
     thread_counts: Sequence[int],
     seconds: float,
@@ -57,6 +64,7 @@ def measure_inference(
 
     Args:
         file: the model.
+        backends: what to run it with.
         pictures: uint8, shape (height, width, 3), RGB; none for golden ones.
         thread_counts: numbers of threads, each 1 to 64.
         seconds: for each measurement.
@@ -68,7 +76,7 @@ def measure_inference(
     keys: list[tuple[str, int]] = []
     works: list[Work] = []
     skipped = []
-    for backend in BACKENDS:
+    for backend in backends:
         try:
             counts = thread_counts if backend.takes_threads else (1,)
             found = [inference(backend.load(file, count), pictures or model_pictures(file)) for count in counts]
@@ -145,12 +153,12 @@ def _prepared(job: _Preparation, timings: Sequence[Timings]) -> PreprocessingRow
     )
 
 
-def _load(path: Path, labels_path: Path | None) -> tuple[tuple[float, float, float], Classifier]:
+def _load(path: Path, labels_path: Path | None, backend: str) -> tuple[tuple[float, float, float], Classifier]:
     """Return the milliseconds of opening, making and answering, and the classifier."""
     began_s = time.perf_counter()
     file = ModelFile.open(path, labels_path=labels_path)
     opened_s = time.perf_counter()
-    classifier = Classifier(file)
+    classifier = Classifier(file, backend=own_backend(file, backend))
     made_s = time.perf_counter()
     classifier.scores(np.full((file.contract.height, file.contract.width, 3), 128, np.uint8))
     answered_s = time.perf_counter()

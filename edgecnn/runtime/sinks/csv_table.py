@@ -26,6 +26,7 @@ COLUMNS = (
     "resize_ms",
     "invoke_ms",
     "dropped",
+    "familiarity",
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -34,7 +35,8 @@ class CsvSink(Sink):
     """A header and one row per result, written at once: UTF-8, commas, quotes where needed.
 
     ``label`` and ``score`` are what the run shows: the decision, or in a run without rules the
-    best category; empty when there is none. ``decision`` is the label of the decision alone.
+    best category; empty when there is none. ``decision`` is the label of the decision alone, and
+    ``familiarity`` is empty with a model that goes by scores alone.
     Text that a spreadsheet would take for a formula gets an apostrophe in front: labels come
     with a model, and names with pictures, of which somebody else may be the author.
 
@@ -77,6 +79,7 @@ class CsvSink(Sink):
                 _cell(decision.label if decision else ""),
                 *(round(time_ms, 3) for time_ms in (times.read, times.decode, times.resize, times.invoke)),
                 prediction.dropped,
+                _rounded(prediction.familiarity),
             )
         )
 

@@ -66,6 +66,8 @@ def _prediction_object(prediction: Prediction) -> dict[str, Any]:
         },
         "dropped": prediction.dropped,
     }
+    if prediction.familiarity is not None:
+        value["familiarity"] = round(prediction.familiarity, 6)
     decision = prediction.decision
     if decision is not None:
         value["decision"] = (
