@@ -37,7 +37,8 @@ from edgecnn.core.contract import InputContract
 from edgecnn.core.labels import decode_labels, encode_labels
 from edgecnn.core.progress import SilentProgress
 from edgecnn.data import ImageFolder
-from edgecnn.export.exporter import ExportConfig, export_int8
+from edgecnn.export.config import ExportConfig, Output
+from edgecnn.export.exporter import export
 from edgecnn.imaging import decode_picture, to_input
 from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.find_model import find_model
@@ -130,7 +131,7 @@ def main() -> None:
     write_known_pictures(pictures, archives)
     run = write_run(arguments.work / NAME, model, labels, pictures)
     config = ExportConfig(name=NAME, description=DESCRIPTION, num_calibration=len(run.splits.train))
-    file = export_int8(run, arguments.output, config, Say())
+    (file,) = export(run, [Output(kind="int8", path=arguments.output)], config, Say())
     print(f"{file.path}: {file.num_bytes:,} bytes, SHA-256 {hashlib.sha256(file.path.read_bytes()).hexdigest()}")
 
 

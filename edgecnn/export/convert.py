@@ -1,7 +1,7 @@
-"""Runs the TensorFlow converter in a process of its own.
+"""A run's Keras model in a process of its own, and what the TensorFlow converter makes of it there.
 
-It prints hundreds of lines to stdout and stderr, takes gigabytes, and can abort: there, all of
-that ends in a log file and an error message.
+TensorFlow prints hundreds of lines to stdout and stderr, takes gigabytes, and can abort: in another
+process all of that ends in a log file and an error message.
 """
 
 from __future__ import annotations
@@ -9,109 +9,129 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.core.progress import Progress
-from edgecnn.data import Picture
 from edgecnn.errors import ExportError, MissingExtraError, UnsupportedOpError
+from edgecnn.modelfile.manifest import Variant
 
 _ERRORS = {kind.__name__: kind for kind in (ExportError, MissingExtraError, UnsupportedOpError)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversion:
-    """What came out of the converter.
+class KerasProcess:
+    """A run's Keras model, loaded once, to be scored and converted.
+
+    Every method raises ``UnsupportedOpError`` for an operator that LiteRT does not have, ``ExportError``
+    when TensorFlow fails in another way (the message names the log), and ``MissingExtraError`` where it
+    is not installed.
 
     Attributes:
-        model: the FlatBuffer.
-        float_scores: float32, shape (N, C), of the Keras model on the evaluation pictures.
         layers: names of the Keras layers.
-        tools: versions of what took part.
+        tools: versions of what takes part.
     """
 
-    model: bytes
-    float_scores: NDArray[np.float32]
-    layers: tuple[str, ...]
-    tools: dict[str, str]
+    def __init__(self, run_path: Path, *, work_folder: Path, log_path: Path) -> None:
+        """Start the process; ``close`` or a ``with`` statement ends it.
 
+        Args:
+            run_path: the run.
+            work_folder: for files between the two processes; the caller removes it.
+            log_path: where everything goes that TensorFlow prints.
+        """
+        self._work, self._log_path = work_folder, log_path
+        command = [sys.executable, "-m", "edgecnn.export.keras_process", str(run_path)]
+        with log_path.open("wb") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        self._described: dict[str, Any] | None = None
 
-def convert(
-    run_path: Path,
-    *,
-    data_root: Path,
-    calibration: Sequence[Picture],
-    evaluation: Sequence[Picture],
-    work_folder: Path,
-    log_path: Path,
-    progress: Progress,
-) -> Conversion:
-    """Convert the model of a run to full int8.
+    def __enter__(self) -> KerasProcess:
+        return self
 
-    Args:
-        run_path: the run.
-        data_root: the folder of pictures.
-        calibration: pictures that set the ranges.
-        evaluation: pictures that the Keras model shall score, too.
-        work_folder: for files between the two processes; the caller removes it.
-        log_path: where the converter's output goes.
-        progress: told of every step.
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
-    Raises:
-        UnsupportedOpError: the model has an operator that full-integer LiteRT does not have.
-        ExportError: the converter failed in another way; the message names the log.
-        MissingExtraError: TensorFlow is not installed.
-    """
-    job = {
-        "run": str(run_path),
-        "data_root": str(data_root),
-        "calibration": [picture.path for picture in calibration],
-        "evaluation": [picture.path for picture in evaluation],
-        "work_folder": str(work_folder),
-    }
-    job_path = work_folder / "job.json"
-    job_path.write_text(json.dumps(job), "utf-8")
-    command = [sys.executable, "-m", "edgecnn.export.converter_process", str(job_path)]
-    with log_path.open("wb") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+    def close(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+        self._process.wait()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the Keras layers."""
+        return tuple(self._described_by_it()["layers"])
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Versions of what takes part."""
+        tools: dict[str, str] = self._described_by_it()["tools"]
+        return tools
+
+    def score(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the Keras model's scores, float32 (N, C), of uint8 pixels (N, h, w, 3), RGB."""
+        scores = self._work / "scores.npy"
+        self._ask(do="score", pixels=self._save(pixels), scores=str(scores))
+        loaded: NDArray[np.float32] = np.load(scores, allow_pickle=False)
+        return loaded
+
+    def cool(self, temperature: float) -> bool:
+        """Divide the logits by a temperature from now on.
+
+        Returns:
+            False, and nothing has changed, where the model does not end in a dense layer and softmax.
+        """
+        return bool(self._ask(do="cool", temperature=temperature)["cooled"])
+
+    def convert(self, kind: Variant | Literal["inner"], calibration: NDArray[np.uint8] | None = None) -> bytes:
+        """Return the FlatBuffer of one variant.
+
+        Args:
+            kind: ``inner`` is the float network behind the normalization layer; for the others see ``Variant``.
+            calibration: uint8 (N, h, w, 3), RGB, which set the ranges of ``int8`` and ``int16x8``.
+        """
+        path = self._work / f"{kind}.tflite"
+        saved = None if calibration is None else self._save(calibration)
+        self._ask(do="convert", kind=kind, model=str(path), calibration=saved)
+        return path.read_bytes()
+
+    def write_onnx(self, path: Path) -> None:
+        """Write the whole model, normalization included, as ONNX."""
+        self._ask(do="onnx", path=str(path))
+
+    def _save(self, pixels: NDArray[np.uint8]) -> str:
+        path = self._work / "pixels.npy"
+        np.save(path, pixels)
+        return str(path)
+
+    def _described_by_it(self) -> dict[str, Any]:
+        if self._described is None:
+            self._described = self._await()
+        return self._described
+
+    def _ask(self, **command: Any) -> dict[str, Any]:
+        self._described_by_it()
+        assert self._process.stdin is not None
         try:
-            outcome = _follow(process, len(evaluation), log_path, progress)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode or "done" not in outcome:
-        raise ExportError(f"the converter died with exit code {process.returncode}; its last words are in {log_path}")
-    return Conversion(
-        model=(work_folder / "model.tflite").read_bytes(),
-        float_scores=np.load(work_folder / "float_scores.npy", allow_pickle=False),
-        layers=tuple(outcome["layers"]),
-        tools=outcome["tools"],
-    )
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has died; what it left to read tells more
+        return self._await()
 
-
-def _follow(process: subprocess.Popen[bytes], num_scores: int, log_path: Path, progress: Progress) -> dict[str, Any]:
-    """Pass the other process's events on, raise its error, and return its last event."""
-    assert process.stdout is not None
-    events = map(json.loads, process.stdout)
-    event: dict[str, Any] = {}
-    with progress.task("scoring the Keras model", num_scores) as task:
-        for event in events:
-            _raise_error(event, log_path)
-            task.advance(event.get("scored", 0))
-            if "scored_all" in event:
-                break
-    for event in events:
-        _raise_error(event, log_path)
-        if "say" in event:
-            progress.say(event["say"])
-    return event
-
-
-def _raise_error(event: dict[str, Any], log_path: Path) -> None:
-    if "error" in event:
-        kind = _ERRORS.get(event["kind"], ExportError)
-        raise kind(f"{event['error']} (the converter's own words: {log_path})")
+    def _await(self) -> dict[str, Any]:
+        """Return the answer, or raise the other process's error."""
+        assert self._process.stdout is not None
+        event: dict[str, Any] = json.loads(self._process.stdout.readline() or b"{}")
+        if "error" in event:
+            kind = _ERRORS.get(event["kind"], ExportError)
+            raise kind(f"{event['error']} (the converter's own words: {self._log_path})")
+        if not event:
+            raise ExportError(
+                f"the converter died with exit code {self._process.wait()}; its last words are in {self._log_path}"
+            )
+        return event

@@ -1,222 +1,357 @@
-"""The path from a run to a model file: convert, check, measure, record, write."""
+"""The path from a run to model files: convert, check, measure, repair, record, write."""
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import os
 import platform
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgecnn import __version__
-from edgecnn.core.labels import digest_labels
 from edgecnn.core.progress import Progress, SilentProgress
-from edgecnn.data import Picture
-from edgecnn.errors import EdgecnnError, ExportError
-from edgecnn.evaluate.evaluator import Evaluation, evaluate, scorer
-from edgecnn.export.calibration import choose_calibration, describe_calibration
-from edgecnn.export.convert import Conversion, convert
-from edgecnn.export.gate import check_gate, compare_with_float, describe
+from edgecnn.data import PixelSet, list_unknown, load_pixels
+from edgecnn.errors import DatasetError, EdgecnnError, ExportError
+from edgecnn.evaluate.onnx_model import onnx_candidate
+from edgecnn.export.calibration import choose_calibration
+from edgecnn.export.calibration_look import open_calibration
+from edgecnn.export.calibration_source import CalibrationSource
+from edgecnn.export.config import INTEGER_VARIANTS, ExportConfig, Output
+from edgecnn.export.convert import KerasProcess
+from edgecnn.export.drafts import check_draft, contract_of, make_draft
+from edgecnn.export.edgetpu import (
+    check_for_edgetpu,
+    command_elsewhere,
+    compile_model,
+    compiled_path,
+    complete_compiled,
+    describe_check,
+    describe_verdict,
+    find_compiler,
+    predicted_part,
+)
+from edgecnn.export.float_network import FloatNetwork, measure_float_network
+from edgecnn.export.gate import Gate, Measured, check_gate, describe, measure
 from edgecnn.export.golden import record_golden
-from edgecnn.export.integer_check import check_integer_only, check_pixel_input
-from edgecnn.export.rejection import fit_rejection
+from edgecnn.export.int8 import Int8Job, Int8Model, make_int8
+from edgecnn.export.onnx_file import finish_onnx
+from edgecnn.export.quantize.ladder import Judged
+from edgecnn.export.quantize.material import Settings, Tuned
+from edgecnn.export.quantize.qat import QatConfig, fine_tune
+from edgecnn.export.quantize.recipe import read_recipe
+from edgecnn.export.quantize.rungs import rungs_with
+from edgecnn.export.recording import build_manifest, write_proved
+from edgecnn.export.rejection import describe_confidence, fit_confidence
+from edgecnn.export.report import ReportMaterial, check_report_path, write_report
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.atomic import write_atomically
-from edgecnn.modelfile.graph import Graph
-from edgecnn.modelfile.manifest import (
-    SCHEMA,
-    AccuracyPart,
-    CalibrationPart,
-    ConfidencePart,
-    GoldenPart,
-    InputPart,
-    LabelsPart,
-    Manifest,
-    ModelPart,
-    RecipePart,
-)
-from edgecnn.modelfile.metadata import attach_metadata, build_metadata
+from edgecnn.modelfile.manifest import EdgeTpuPart, RecipePart
 from edgecnn.modelfile.modelfile import pack_model_file
-from edgecnn.modelfile.structure import check_structure
 from edgecnn.runtime.classifier import Classifier
-from edgecnn.runtime.verification import verify
 from edgecnn.train.run_folder import RunFolder
 
-MAX_CALIBRATION = 10_000
+_NUM_FAMILIAR = 256
+_MAX_UNKNOWN = 1000
+_QUANTIZERS = {
+    "int16x8": "TFLiteConverter: min/max ranges, 8-bit weights per channel, 16-bit activations",
+    "dynamic": "TFLiteConverter: 8-bit weights per channel, float activations",
+    "fp16": "TFLiteConverter: weights of half precision",
+    "float32": "none",
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportConfig:
-    """How a run is exported.
-
-    Attributes:
-        max_drop_points: accuracy that the file may lose against the Keras model, in percentage points.
-        num_calibration: pictures of the training split that set the ranges.
-        seed: of their draw.
-        num_golden_pictures: validation pictures to put into the file as further golden vectors;
-            0 by default, because they may be private.
-        name: what the model calls itself; None takes the run's name.
-        description: one sentence for the file.
-        data_root: where the pictures are; None takes the folder that the run remembers.
-    """
-
-    max_drop_points: float = 1.0
-    num_calibration: int = 500
-    seed: int = 0
-    num_golden_pictures: int = 0
-    name: str | None = None
-    description: str = ""
-    data_root: Path | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.num_calibration <= MAX_CALIBRATION:
-            raise ValueError(f"num_calibration must be 1 to {MAX_CALIBRATION}, got {self.num_calibration}")
-        if not 0 <= self.num_golden_pictures <= 16:
-            raise ValueError(f"num_golden_pictures must be 0 to 16, got {self.num_golden_pictures}")
-        if not -100 <= self.max_drop_points <= 100:
-            raise ValueError(f"max_drop_points must be -100 to 100, got {self.max_drop_points}")
-
-
-def export_int8(run: RunFolder, output: Path, config: ExportConfig, progress: Progress | None = None) -> ModelFile:
-    """Write the run's model as a full-integer model file, if it is as good as the Keras model.
+def export(
+    run: RunFolder, outputs: Sequence[Output], config: ExportConfig, progress: Progress | None = None
+) -> list[ModelFile]:
+    """Write the run's model as model files, each if it is as good as the Keras model.
 
     Args:
         run: a training run.
-        output: the final name; it is given only to a file that passed everything.
+        outputs: what to write.
         config: see ``ExportConfig``.
         progress: told of every step.
 
     Returns:
-        The file, opened again from the disk.
+        The files, opened again from the disk.
 
     Raises:
-        AccuracyGateError: the file lost more than ``max_drop_points``; nothing was written.
-        UnsupportedOpError: the model has an operator that full-integer LiteRT does not have.
-        ExportError: conversion or writing failed; nothing was written.
+        AccuracyGateError: a file lost more than ``max_drop_points``; it was not written.
+        CalibrationError: the calibration pictures are not what the model was trained on.
+        UnsupportedOpError: the model has an operator that LiteRT does not have.
+        ExportError: conversion or writing failed.
         DatasetError: the run's pictures are gone.
     """
-    return _Export(run, output, config, progress or SilentProgress()).run_all()
+    if config.report is not None:
+        check_report_path(config.report)
+    with (
+        _writing(outputs),
+        tempfile.TemporaryDirectory(prefix="edgecnn-export-") as work,
+        KerasProcess(run.path, work_folder=Path(work), log_path=log_path_of(outputs[0].path)) as keras,
+    ):
+        session = _Export(run, keras, Path(work), config, progress or SilentProgress())
+        files = []
+        for output in outputs:
+            files.append(session.write(output, config.report if output is outputs[0] else None))
+            if config.edgetpu and output.kind == "int8":
+                compiled = session.compile(files[-1])
+                files += [compiled] if compiled else []
+        if config.onnx is not None:
+            session.write_onnx(config.onnx)
+        return files
 
 
 class _Export:
-    """One export: the values that every step needs, and the steps in their order."""
+    """One export: the values that every variant needs, each made when it is first asked for."""
 
-    def __init__(self, run: RunFolder, output: Path, config: ExportConfig, progress: Progress) -> None:
-        self._run, self._output, self._config, self._progress = run, output, config, progress
+    def __init__(
+        self, run: RunFolder, keras: KerasProcess, work: Path, config: ExportConfig, progress: Progress
+    ) -> None:
+        self._run, self._keras, self._work, self._config, self._progress = run, keras, work, config, progress
         self._root = config.data_root or run.data_root
         self._name = config.name or run.path.resolve().name
+        self._log_path = Path(work) / "fine-tuning.log"
+        self._compiler = find_compiler(config.edgetpu.compiler) if config.edgetpu else None
+        self._recipe = read_recipe(config.recipe, rungs_with(config.num_calibration)) if config.recipe else None
+        self._edgetpu: EdgeTpuPart | None = None
+        self._newest: tuple[int, Measured] | None = None
 
-    def run_all(self) -> ModelFile:
-        with _writing(self._output), tempfile.TemporaryDirectory(prefix="edgecnn-export-") as work:
-            calibration, conversion = self._convert(Path(work))
-            draft = self._check(conversion)
-            classifier = Classifier(draft)
-            measured = self._measure(classifier)
-            accuracy = compare_with_float(
-                conversion.float_scores, measured, self._run.labels, self._config.max_drop_points
-            )
-            self._progress.say(describe(accuracy))
-            check_gate(accuracy)
-            golden, files = record_golden(draft, classifier, self._root, self._golden_pictures(measured))
-            manifest = self._manifest(
-                draft.model, conversion, calibration, accuracy, golden, fit_rejection(measured.scores)
-            )
-            return self._write(pack_model_file(draft.model, self._run.labels, manifest, files))
+    def write(self, output: Output, report: Path | None) -> ModelFile:
+        """Convert, measure and write one variant, and the page about it if a place for one is given."""
+        kind = output.kind
+        float_network, calibration = self._float_network, None
+        float_model = float_network.model
+        self._progress.say(f"converting to {kind}")
+        if kind == "int8":
+            int8 = self._make_int8(output)
+            recipe, num, integer_only = int8.recipe, int8.num_calibration, int8.integer_only
+            draft, float_model = self._draft(int8.model, output), int8.float_model
+        else:
+            recipe, num, integer_only = RecipePart(kind=kind, quantizer=_QUANTIZERS[kind]), 0, False
+            pixels = None
+            if kind in INTEGER_VARIANTS:
+                num = self._config.num_calibration
+                pixels = self._calibration.pixels(num)
+            draft = self._draft(self._keras.convert(kind, pixels), output)
+        if num:
+            calibration = self._calibration.describe(num)
+        self._progress.say(check_draft(draft, kind, self._keras.layers, integer_only=integer_only))
 
-    def _convert(self, work: Path) -> tuple[CalibrationPart, Conversion]:
-        run, config = self._run, self._config
-        chosen = choose_calibration(run.splits.train, config.num_calibration, config.seed)
-        part = describe_calibration(self._root, chosen, run.labels, config.seed)
-        conversion = convert(
-            run.path,
-            data_root=self._root,
-            calibration=chosen,
-            evaluation=run.splits.val,
-            work_folder=work,
-            log_path=log_path_of(self._output),
-            progress=self._progress,
+        classifier = Classifier(draft, backend="cpu")
+        measured = self._measure(draft)
+        accuracy = self._gate.judge(measured.scores)
+        self._progress.say(describe(accuracy, kind))
+        self._progress.say(_describe_speed(measured, float_network, classifier))
+        check_gate(accuracy, kind)
+        confidence = fit_confidence(
+            draft,
+            train=self._familiar,
+            val=self._validation.pixels,
+            truths=self._validation.label_indices,
+            unknown=self._unknown,
+            temperature=float_network.temperature,
+            seed=self._config.seed,
+            known=measured.seen,
         )
-        return part, conversion
-
-    def _check(self, conversion: Conversion) -> ModelFile:
-        """Read the converter's graph back, add the metadata, and return it as a file in memory."""
-        run = self._run
-        payload = build_metadata(name=self._name, description=self._config.description, contract=run.contract)
-        model = attach_metadata(conversion.model, payload)
-        graph = Graph.parse(model)
-        check_structure(graph)
-        check_integer_only(graph, conversion.layers)
-        check_pixel_input(graph, run.contract)
-        self._progress.say(f"read back: {len(graph.operators)} operators, all in integers, all of fixed size")
-        return ModelFile(
-            path=self._output,
-            model=model,
-            graph=graph,
-            labels=run.labels,
-            contract=run.contract,
-            manifest=None,
-            files={},
-            num_bytes=len(model),
-        )
-
-    def _measure(self, classifier: Classifier) -> Evaluation:
-        return evaluate(
-            scorer(classifier),
-            self._root,
-            self._run.splits.val,
-            contract=self._run.contract,
-            labels=self._run.labels,
-            progress=self._progress,
-            title="measuring the int8 file",
-        )
-
-    def _golden_pictures(self, measured: Evaluation) -> Sequence[Picture]:
-        num = min(self._config.num_golden_pictures, len(measured.pictures))
-        return random.Random(self._config.seed).sample(measured.pictures, num)
-
-    def _manifest(
-        self,
-        model: bytes,
-        conversion: Conversion,
-        calibration: CalibrationPart,
-        accuracy: AccuracyPart,
-        golden: GoldenPart,
-        confidence: ConfidencePart,
-    ) -> Manifest:
-        run = self._run
-        return Manifest(
-            schema=SCHEMA,
+        for sentence in describe_confidence(confidence.part):
+            self._progress.say(sentence)
+        golden, files = record_golden(draft, classifier, self._golden_pictures())
+        manifest = build_manifest(
+            draft,
+            self._run,
             name=self._name,
             description=self._config.description,
-            created=_now(),
-            tools={"edgecnn": __version__, "python": platform.python_version(), **conversion.tools},
-            input=InputPart(**asdict(run.contract)),
-            labels=LabelsPart(num=len(run.labels), sha256=digest_labels(run.labels)),
-            model=ModelPart(
-                num_bytes=len(model),
-                sha256=hashlib.sha256(model).hexdigest(),
-                architecture=run.architecture,
-                run=run.path.resolve().name,
-            ),
-            recipe=RecipePart(kind="int8", quantizer="TFLiteConverter: min/max ranges, weights per channel"),
+            tools={"edgecnn": __version__, "python": platform.python_version(), **self._keras.tools},
+            recipe=recipe,
             calibration=calibration,
             accuracy=accuracy,
             golden=golden,
-            confidence=confidence,
+            confidence=confidence.part,
+            target=output.target,
+            edgetpu=self._edgetpu if kind == "int8" else None,
+        )
+        data = pack_model_file(draft.model, draft.labels, manifest, {**files, **confidence.files})
+        written = write_proved(output.path, data)
+        if report is not None:
+            self._write_report(report, written, measured, float_model)
+        return written
+
+    def compile(self, plain: ModelFile) -> ModelFile | None:
+        """Compile an int8 file for the Edge TPU, if there is a compiler; else say how to do it elsewhere."""
+        options, compiler = self._config.edgetpu, self._compiler
+        assert options is not None
+        if compiler is None:
+            command = command_elsewhere(plain.path, runtime_version=options.runtime_version)
+            path = compiled_path(plain.path)
+            self._progress.say(
+                f"checked for the Edge TPU, NOT compiled: there is no edgetpu_compiler here; where there is one, run: "
+                f"{command}; then take its result in with: edgecnn export --adopt {path}"
+            )
+            return None
+        self._progress.say(f"compiling for the Edge TPU with {compiler}")
+        compiled = compile_model(plain.model, compiler, runtime_version=options.runtime_version)
+        for line in describe_verdict(compiled, self._edgetpu):
+            self._progress.say(line)
+        path = compiled_path(plain.path)
+        write_atomically(path, complete_compiled(plain, compiled.model, compiled.part))
+        return ModelFile.open(path)
+
+    def write_onnx(self, path: Path) -> None:
+        """Write the model as ONNX, if onnxruntime, where it is installed, finds it as good as the Keras model."""
+        float_network = self._float_network
+        self._progress.say("converting to ONNX")
+        draft = self._work / "model.onnx"
+        self._keras.write_onnx(draft)
+        contract = contract_of("float32", self._run.contract)
+        draft.write_bytes(finish_onnx(draft, self._run.labels, contract, self._config.description))
+        if find_spec("onnxruntime"):
+            accuracy = self._gate.judge(onnx_candidate(draft).score_batch(self._validation.pixels))
+            self._progress.say(describe(accuracy, "ONNX"))
+            check_gate(accuracy, "ONNX")
+        else:
+            self._progress.say("the ONNX file was checked but not measured: onnxruntime is not installed")
+        del float_network  # asked for first, so that the ONNX file has calibrated scores, too
+        write_atomically(path, draft.read_bytes())
+
+    def _make_int8(self, output: Output) -> Int8Model:
+        job = Int8Job(
+            keras=self._keras,
+            float_model=self._float_network.model,
+            contract=self._run.contract,
+            calibration=self._calibration,
+            num_calibration=self._config.num_calibration,
+            max_drop_points=self._config.max_drop_points,
+            edgetpu=self._config.edgetpu is not None,
+            tune=self._fine_tune,
+            look=self._check_edgetpu,
         )
 
-    def _write(self, data: bytes) -> ModelFile:
-        """Prove the file as its reader will see it, and only then give it its name."""
-        written = ModelFile.from_bytes(data, path=self._output)
-        if not verify(written).passed:
-            raise ExportError("the file does not repeat its own golden vectors on this machine; nothing was written")
-        write_atomically(self._output, data)
-        return ModelFile.open(self._output)
+        def judge(model: bytes) -> Judged:
+            scores = self._measure(self._draft(model, output)).scores
+            accuracy = self._gate.judge(scores)
+            return Judged(
+                top1=accuracy.top1,
+                agreement=accuracy.agreement,
+                drop_points=accuracy.drop_points,
+                distance=float(np.abs(scores - self._float_network.scores).mean()),
+            )
+
+        return make_int8(job, judge, self._recipe, self._progress)
+
+    def _measure(self, draft: ModelFile) -> Measured:
+        """Run a file over the validation pictures, once: the ladder's last file is the one that is written."""
+        digest = hash(draft.model)
+        if self._newest is None or self._newest[0] != digest:
+            self._newest = digest, measure(draft, self._validation, self._progress, f"measuring {draft.path.name}")
+        return self._newest[1]
+
+    def _check_edgetpu(self, model: bytes) -> None:
+        """Predict what the Edge TPU's compiler will say, before any work is spent on repairs."""
+        if self._config.edgetpu is None:
+            return
+        layers, version = self._keras.layers, self._config.edgetpu.runtime_version
+        report = check_for_edgetpu(model, layers, runtime_version=version)
+        for line in describe_check(report, model, layers):
+            self._progress.say(line)
+        self._edgetpu = predicted_part(report)
+
+    def _write_report(self, path: Path, file: ModelFile, measured: Measured, float_model: bytes) -> None:
+        material = ReportMaterial(
+            file=file,
+            float_model=float_model,
+            float_contract=self._run.contract,
+            root=self._root,
+            pictures=self._validation.pictures,
+            float_scores=self._float_network.scores,
+            scores=measured.scores,
+            layers=self._keras.layers,
+            warnings=self._calibration.warnings if file.manifest and file.manifest.calibration else (),
+        )
+        write_report(path, material, self._progress)
+
+    def _fine_tune(self, settings: Settings, float_model: bytes) -> Tuned:
+        tuned = fine_tune(
+            float_model,
+            self._run,
+            self._root,
+            QatConfig.of(settings),
+            work_folder=self._work,
+            log_path=self._log_path,
+            progress=self._progress,
+            layers=self._keras.layers,
+        )
+        return Tuned(float_model=tuned.float_model, ranges=tuned.ranges)
+
+    def _draft(self, model: bytes, output: Output) -> ModelFile:
+        return make_draft(
+            model,
+            path=output.path,
+            labels=self._run.labels,
+            contract=contract_of(output.kind, self._run.contract),
+            name=self._name,
+            description=self._config.description,
+        )
+
+    @cached_property
+    def _validation(self) -> PixelSet:
+        pictures = load_pixels(
+            self._root,
+            self._run.splits.val,
+            self._run.contract,
+            progress=self._progress,
+            title="reading validation pictures",
+            file=self._work / "validation.npy",
+        )
+        if not len(pictures):
+            raise DatasetError(pictures.unreadable[0] if pictures.unreadable else "the run has no validation pictures")
+        return pictures
+
+    @cached_property
+    def _float_network(self) -> FloatNetwork:
+        def draft(model: bytes) -> ModelFile:
+            run = self._run
+            return make_draft(model, path=run.model_path, labels=run.labels, contract=run.contract)
+
+        return measure_float_network(self._keras, draft, self._validation, self._progress)
+
+    @cached_property
+    def _gate(self) -> Gate:
+        scores = self._float_network.scores
+        return Gate(self._validation, scores, self._run.labels, self._config.max_drop_points)
+
+    @cached_property
+    def _calibration(self) -> CalibrationSource:
+        return open_calibration(self._run, self._root, self._float_network.draft, self._config, self._progress)
+
+    @cached_property
+    def _familiar(self) -> NDArray[np.uint8]:
+        """Training pictures that show what is familiar to the model."""
+        chosen = choose_calibration(self._run.splits.train, _NUM_FAMILIAR, self._config.seed)
+        return load_pixels(self._root, chosen, self._run.contract).pixels
+
+    @cached_property
+    def _unknown(self) -> NDArray[np.uint8]:
+        pictures = list_unknown(self._root)
+        chosen = random.Random(self._config.seed).sample(pictures, min(_MAX_UNKNOWN, len(pictures)))
+        return load_pixels(self._root, chosen, self._run.contract).pixels
+
+    def _golden_pictures(self) -> NDArray[np.uint8]:
+        pixels = self._validation.pixels
+        num = min(self._config.num_golden_pictures, len(pixels))
+        return pixels[sorted(random.Random(self._config.seed).sample(range(len(pixels)), num))]
+
+
+def _describe_speed(measured: Measured, floats: FloatNetwork, classifier: Classifier) -> str:
+    ratio = measured.ms_per_picture / floats.ms_per_picture
+    return (
+        f"one picture takes {measured.ms_per_picture:.1f} ms here with {classifier.backend}, "
+        f"{ratio:.2g} times the {floats.ms_per_picture:.1f} ms of the float network"
+    )
 
 
 def log_path_of(output: Path) -> Path:
@@ -225,29 +360,15 @@ def log_path_of(output: Path) -> Path:
 
 
 @contextmanager
-def _writing(output: Path) -> Iterator[None]:
-    """Say before the work starts, and not after it, that the file cannot be written there."""
-    if output.is_dir() or not output.parent.is_dir():
-        what = "is a folder" if output.is_dir() else f"cannot be written: there is no folder {output.parent}"
-        raise ExportError(f"{output} {what}; give the name of a file with -o")
-    if output.suffix != ".tflite":
-        raise ExportError(f"{output} must end in .tflite, by which every runtime knows such files")
+def _writing(outputs: Sequence[Output]) -> Iterator[None]:
+    """Say before the work starts, and not after it, that a file cannot be written there."""
+    output = outputs[0].path
     try:
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
+        for output in {output.path.parent: output.path for output in outputs}.values():
+            with tempfile.TemporaryFile(dir=output.parent):
+                pass
         yield
     except OSError as exc:
         if not isinstance(exc, EdgecnnError):
             raise ExportError(f"cannot write {output}: {exc.strerror or exc}; nothing was left behind") from exc
         raise
-
-
-def _now() -> str:
-    """Return the time of the export, UTC; a fixed one where SOURCE_DATE_EPOCH asks for it."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = (
-        datetime.datetime.fromtimestamp(int(epoch), datetime.timezone.utc)
-        if epoch
-        else datetime.datetime.now(datetime.timezone.utc)
-    )
-    return moment.isoformat(timespec="seconds")

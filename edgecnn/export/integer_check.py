@@ -1,4 +1,4 @@
-"""Is every step of the converted graph an 8-bit integer step of fixed size?"""
+"""Is every step of the converted graph builtin, of fixed size, and, where that was asked for, an integer step?"""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from edgecnn.modelfile.graph import Graph, Operator
 from edgecnn.modelfile.modelfile import quantization_of
 
 _INTEGER_DTYPES = frozenset({"int8", "uint8", "int32", "int64", "bool"})
+_STEP_WITH_WEIGHTS = re.compile(r"/(?:convolution|conv2d|depthwise|MatMul)")
 
 
-def check_integer_only(graph: Graph, layers: Collection[str]) -> None:
-    """Raise unless the graph is full-integer, builtin and of fixed size.
+def check_operators(graph: Graph, layers: Collection[str], *, integer_only: bool) -> None:
+    """Raise unless the graph is builtin, of fixed size and, if that is asked for, full-integer.
 
     Args:
         graph: what the converter wrote.
         layers: names of the Keras layers, to name the one that is to blame.
+        integer_only: whether a step that computes in floats is an error.
 
     Raises:
         UnsupportedOpError: the first operator that is custom, computes in floats or has an open size.
@@ -32,7 +34,7 @@ def check_integer_only(graph: Graph, layers: Collection[str]) -> None:
             if index < 0:
                 continue
             tensor = graph.tensors[index]
-            if tensor.dtype not in _INTEGER_DTYPES:
+            if integer_only and tensor.dtype not in _INTEGER_DTYPES:
                 raise UnsupportedOpError(
                     f"{_where(graph, operator, layers)} stays in {tensor.dtype} ({operator.name}); "
                     "replace the layer by one that LiteRT has in int8"
@@ -59,11 +61,14 @@ def check_pixel_input(graph: Graph, contract: InputContract) -> None:
 def layer_of(tensor_name: str, layers: Collection[str]) -> str | None:
     """Return the Keras layer that a tensor's name speaks of, or None.
 
-    The converter joins the names of fused steps with ``;``, path parts with ``/`` and adds
-    ``_1`` to a layer that was called a second time.
+    The converter joins the names of fused steps with ``;`` and path parts with ``/``; of several steps
+    the one that has weights speaks for all. Keras adds ``_1`` to every layer that is called a second
+    time, as the export calls all of them: ``conv2d_1`` is the layer ``conv2d``, even if there is a
+    ``conv2d_1`` as well.
     """
-    for part in re.split(r"[/;]", tensor_name):
-        for candidate in (part, re.sub(r"_\d+$", "", part)):
+    steps = sorted(tensor_name.split(";"), key=lambda step: not _STEP_WITH_WEIGHTS.search(step))
+    for part in "/".join(steps).split("/"):
+        for candidate in (re.sub(r"_\d+$", "", part), part):
             if candidate in layers:
                 return candidate
     return None

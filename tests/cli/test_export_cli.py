@@ -85,7 +85,7 @@ def test_the_screen_shows_steps_and_the_log_has_the_converters_words(
         "export", trained_run, "-o", tmp_path / "model.tflite", "--max-drop", "5", "--json", timeout_s=300
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout)["schema"] == 2
+    assert json.loads(done.stdout)["schema"] == 3
     assert "Keras" in done.stderr
     assert "converting to int8" in done.stderr
     assert "Captures" not in done.stderr
@@ -183,7 +183,7 @@ def test_an_interrupted_export_leaves_no_file(trained_run: Path, tmp_path: Path)
     ("output", "sentence"),
     [
         ("no/such/folder/model.tflite", "there is no folder"),
-        (".", "is a folder"),
+        ("model_edgetpu.tflite", "is a name for what the Edge TPU compiler writes"),
         ("model.bin", "must end in .tflite"),
     ],
 )
