@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecnn.data import ImageFolder, Picture
+from edgecnn.data import ImageFolder, Picture, list_pictures, list_unknown
 from edgecnn.errors import DatasetError
 from edgecnn.imaging import encode_png
 
@@ -148,3 +148,38 @@ def test_a_class_name_that_is_no_text_is_refused(fill: Fill) -> None:
         pytest.skip(f"the file system takes no name that is not text: {exc}")
     with pytest.raises(DatasetError, match="cannot be a label: label 0 must not hold line breaks"):
         ImageFolder.scan(root)
+
+
+def test_the_folder_unknown_is_no_class_but_its_pictures_are_known_to_be_none(fill: Fill) -> None:
+    folder = ImageFolder.scan(fill("cat/1.png", "dog/1.png", "_unknown/b.png", "_unknown/deep/a.png", "_unknown/x.txt"))
+    assert folder.labels == ("cat", "dog")
+    assert len(folder.pictures) == 2
+    assert folder.unknown == (Picture("_unknown/b.png", -1), Picture("_unknown/deep/a.png", -1))
+    assert list_unknown(folder.root) == folder.unknown
+
+
+def test_unknown_things_may_lie_beside_the_splits_and_in_them(fill: Fill) -> None:
+    splits = [f"{split}/{name}/1.png" for split in ("train", "val") for name in ("cat", "dog")]
+    folder = ImageFolder.scan(fill(*splits, "_unknown/1.png", "val/_unknown/2.png", "train/_unknown/3.png"))
+    assert folder.labels == ("cat", "dog")
+    assert len(folder.pictures) == 4
+    assert folder.unknown == (
+        Picture("_unknown/1.png", -1),
+        Picture("train/_unknown/3.png", -1, "train"),
+        Picture("val/_unknown/2.png", -1, "val"),
+    )
+
+
+def test_an_empty_folder_of_unknown_things_and_none_at_all_are_the_same(fill: Fill) -> None:
+    root = fill("cat/1.png", "dog/1.png")
+    assert ImageFolder.scan(root).unknown == ()
+    (root / "_unknown").mkdir()
+    assert ImageFolder.scan(root).unknown == ()
+    assert list_unknown(root / "nowhere") == ()
+
+
+def test_all_pictures_under_a_folder_are_listed_whatever_the_folders_are_called(fill: Fill) -> None:
+    root = fill("cat/1.png", "2.jpg", "a/b/c/3.webp", "a/notes.txt")
+    assert [picture.path for picture in list_pictures(root)] == ["2.jpg", "a/b/c/3.webp", "cat/1.png"]
+    with pytest.raises(DatasetError, match=r"2\.jpg is a file; give a folder of pictures"):
+        list_pictures(root / "2.jpg")
