@@ -193,13 +193,16 @@ def test_where_nothing_is_good_enough_the_smallest_loss_comes_out(hostile: Mater
     assert len(found.tried) == 4
 
 
-def test_between_files_that_lose_little_the_closer_one_comes_out(hostile: Material) -> None:
-    figures = {"first": 0.004, "second": 0.009}
+@pytest.mark.parametrize(("second", "winner"), [(0.009, "first"), (0.0037, "first"), (0.003, "second")])
+def test_between_files_that_lose_little_the_closer_one_comes_out_if_it_is_clearly_closer(
+    hostile: Material, second: float, winner: str
+) -> None:
+    figures = {"first": 0.004, "second": second}
 
     def judge(model: bytes) -> Judged:
         return Judged(top1=0.9, agreement=0.99, drop_points=0.3, distance=figures[model.decode().split()[0]])
 
-    assert climb(hostile, judge, max_drop_points=1.0, rungs=STEPS).rung == "first"
+    assert climb(hostile, judge, max_drop_points=1.0, rungs=STEPS).rung == winner
 
 
 def test_a_rung_may_have_several_attempts(hostile: Material) -> None:

@@ -13,6 +13,9 @@ from edgecnn.modelfile.manifest import TriedPart
 
 # Asked of the validation pictures, which are few, so that 98% and more can be expected of unseen ones.
 MIN_AGREEMENT = 0.995
+# Of two files that are good enough, the one that is made in the simpler way, unless the other's scores are
+# nearer to the float network's by a tenth: less than that is chance.
+_WORTHWHILE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def climb(
     Every rung is tried while the file loses more than ``max_drop_points``. While it only agrees with
     the float network on too few pictures, those rungs are tried that take seconds. If no file is good
     enough, the best is returned: one that passes the drop before one that does not, then the one that
-    follows the float network most closely.
+    follows the float network more closely by a tenth at least, then the one that came first.
 
     Args:
         material: the network, its template and its pictures.
@@ -198,13 +201,22 @@ def _is_good(judged: Judged, max_drop_points: float, min_agreement: float) -> bo
 
 
 def _best(climbed: Sequence[Climbed], max_drop_points: float) -> Climbed:
-    def rank(found: Climbed) -> tuple[float, ...]:
-        judged = found.judged
-        if judged.drop_points > max_drop_points:
-            return 0.0, -judged.drop_points, judged.agreement
-        return 1.0, -judged.distance, judged.agreement, judged.top1
+    best = climbed[0]
+    for found in climbed[1:]:
+        if _is_better(found.judged, best.judged, max_drop_points):
+            best = found
+    return best
 
-    return max(climbed, key=rank)
+
+def _is_better(new: Judged, old: Judged, max_drop_points: float) -> bool:
+    passes, passed = (judged.drop_points <= max_drop_points for judged in (new, old))
+    if passes != passed:
+        return passes
+    if not passes:
+        return new.drop_points < old.drop_points
+    if new.distance and old.distance:
+        return new.distance < _WORTHWHILE * old.distance
+    return new.agreement > old.agreement
 
 
 def _with_history(found: Climbed, climbed: Sequence[Climbed]) -> Climbed:
