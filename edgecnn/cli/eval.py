@@ -51,6 +51,8 @@ def command(
     """
     models, folders = _sort_targets([*targets, *versus], data)
     runs = {name: RunFolder.open(Path(name)) for name in models if is_run(Path(name))}
+    if unknown and not any(_tells_unknown(name, runs) for name in models):
+        raise click.UsageError("--unknown is for .tflite files, of which none is named")
     pictures = _choose_pictures(folders, list(runs.values()), split)
     candidates = [_candidate(name, runs, labels) for name in models]
     click.echo(f"judging on {len(pictures.pictures)} pictures ({pictures.split}) of {pictures.root}", err=True)
@@ -101,11 +103,15 @@ def _choose_pictures(folders: Sequence[Path], runs: Sequence[RunFolder], split: 
     return choose_pictures(folder, split)
 
 
+def _tells_unknown(name: str, runs: Mapping[str, RunFolder]) -> bool:
+    return name not in runs and Path(name).suffix != ".onnx"
+
+
 def _judge_unknown(
     name: str, runs: Mapping[str, RunFolder], labels: Path | None, pictures: Pictures, unknown: Path
 ) -> RejectionFigures | None:
     """Return how a .tflite file takes pictures of other things; None for what is no such file."""
-    if name in runs or Path(name).suffix == ".onnx":
+    if not _tells_unknown(name, runs):
         return None
     classifier = Classifier.load(find_model(name), labels_path=labels)
     return judge_unknown(classifier, (pictures.root, pictures.pictures), unknown, progress=TerminalProgress())

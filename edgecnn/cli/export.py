@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from edgecnn.cli.progress import TerminalProgress
-from edgecnn.export.config import VARIANTS, EdgeTpuOptions, ExportConfig, Output
+from edgecnn.export.config import INTEGER_VARIANTS, VARIANTS, EdgeTpuOptions, ExportConfig, Output
 from edgecnn.export.exporter import export, log_path_of
 from edgecnn.modelfile import ModelFile
 from edgecnn.train.run_folder import RunFolder
 
 _FILE = click.Path(path_type=Path)
+_NEWEST_RUNTIME = 14
 
 
 @click.command()
@@ -36,9 +37,9 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--min-runtime",
-    default=14,
+    default=_NEWEST_RUNTIME,
     show_default=True,
-    type=click.IntRange(10, 14),
+    type=click.IntRange(10, _NEWEST_RUNTIME),
     help="Oldest Edge TPU runtime that the compiled file shall work with.",
 )
 @click.option("--adopt", type=_FILE, metavar="COMPILED", help="Take in a file compiled elsewhere; needs no RUN.")
@@ -55,7 +56,13 @@ _FILE = click.Path(path_type=Path)
     type=click.IntRange(1, 10_000),
     help="How many pictures set the ranges.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the choice of calibration pictures.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the choice of calibration pictures.",
+)
 @click.option("--recipe", type=_FILE, help="JSON file with the rung of the repair ladder to take.")
 @click.option("--report", type=_FILE, help="HTML page to write: where the error of the int8 file is.")
 @click.option(
@@ -77,6 +84,8 @@ def command(run: Path | None, **given: Any) -> None:
     exit code 3 and writes nothing.
     """
     if given["adopt"]:
+        if run is not None:
+            raise click.UsageError("--adopt takes no RUN")
         _adopt(given["adopt"], given["plain"], given["as_json"])
         return
     if run is None:
@@ -84,6 +93,7 @@ def command(run: Path | None, **given: Any) -> None:
     opened = RunFolder.open(run)
     run_name = opened.path.resolve().name
     outputs = _read_outputs(given, run_name)
+    _check_used(given, {output.kind for output in outputs})
     try:
         config = ExportConfig(
             max_drop_points=given["max_drop"],
@@ -130,6 +140,17 @@ def _read_outputs(given: dict[str, Any], run_name: str) -> list[Output]:
             path = place / path if place.is_dir() else place
         outputs.append(Output(kind=kind, path=path, target=target))  # type: ignore[arg-type]  # one of the table above
     return outputs
+
+
+def _check_used(given: dict[str, Any], kinds: set[str]) -> None:
+    """Refuse options that nothing which is exported would listen to."""
+    for option, listening in (("calib", INTEGER_VARIANTS), ("recipe", ("int8",))):
+        if given[option] and not kinds & set(listening):
+            raise click.UsageError(f"--{option} is for {' and '.join(listening)} files only: add --{listening[0]}")
+    if given["plain"]:
+        raise click.UsageError("--plain goes with --adopt only")
+    if not given["edgetpu"] and (given["compiler"] != "auto" or given["min_runtime"] != _NEWEST_RUNTIME):
+        raise click.UsageError("--compiler and --min-runtime go with --edgetpu only")
 
 
 def _read_edgetpu(given: dict[str, Any], outputs: list[Output]) -> EdgeTpuOptions | None:

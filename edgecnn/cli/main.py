@@ -112,6 +112,6 @@ def _invoke(args: Sequence[str] | None) -> int:
         exc.show()
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing was left behind", err=True)
+        click.echo("interrupted; nothing unfinished was left behind", err=True)
         return 130
     return result if isinstance(result, int) else 0

@@ -82,9 +82,12 @@ def load_pixels(
         progress: told of every picture.
         title: of that work.
         file: where the array shall lie instead of in memory, as ``.npy``.
+
+    Raises:
+        DatasetError: there is no room for that file.
     """
     shape = (len(pictures), contract.height, contract.width, 3)
-    pixels = np.empty(shape, np.uint8) if file is None else open_memmap(file, "w+", np.uint8, shape)
+    pixels = np.empty(shape, np.uint8) if file is None else _array_on_disk(file, shape)
     kept: list[Picture] = []
     unreadable: list[str] = []
     with (progress or SilentProgress()).task(title, len(pictures)) as task:
@@ -101,3 +104,21 @@ def load_pixels(
         pictures=tuple(kept),
         unreadable=tuple(unreadable),
     )
+
+
+def _array_on_disk(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return a writable array in a new ``.npy`` file that has all of its room already.
+
+    A file without it would end the process with SIGBUS as soon as the disk is full.
+    """
+    try:
+        pixels: NDArray[np.uint8] = open_memmap(file, "w+", np.uint8, shape)
+        if hasattr(os, "posix_fallocate"):
+            with file.open("r+b") as opened:
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    except OSError as exc:
+        raise DatasetError(
+            f"{file.parent} has no room for {np.prod(shape) / 1e6:.1f} MB of decoded pictures ({exc.strerror}); "
+            "make some, or let the variable TMPDIR name another folder"
+        ) from exc
+    return pixels

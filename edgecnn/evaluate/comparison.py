@@ -128,7 +128,11 @@ def judge(candidates: Sequence[Candidate], pictures: Pictures, progress: Progres
     Raises:
         DatasetError: a picture's class is not among a candidate's labels, or no picture can be read.
     """
-    judgements = [_judge_one(candidate, pictures, progress) for candidate in candidates]
+    # Before any of them is judged: labels that do not fit need no waiting.
+    relabelled = [_relabel(pictures, candidate) for candidate in candidates]
+    judgements = [
+        _judge_one(candidate, pictures, own, progress) for candidate, own in zip(candidates, relabelled, strict=True)
+    ]
     reference = next((index for index, candidate in enumerate(candidates) if candidate.is_float), 0)
     return [
         _compare(judgement, judgements[reference])
@@ -138,7 +142,9 @@ def judge(candidates: Sequence[Candidate], pictures: Pictures, progress: Progres
     ]
 
 
-def _judge_one(candidate: Candidate, pictures: Pictures, progress: Progress | None) -> Judgement:
+def _judge_one(
+    candidate: Candidate, pictures: Pictures, own: Sequence[Picture], progress: Progress | None
+) -> Judgement:
     ms_per_picture: list[float] = []
 
     def timed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -150,7 +156,7 @@ def _judge_one(candidate: Candidate, pictures: Pictures, progress: Progress | No
     evaluation = evaluate(
         timed,
         pictures.root,
-        _relabel(pictures, candidate),
+        own,
         contract=candidate.contract,
         labels=candidate.labels,
         progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,14 @@ from edgecnn.train.run_folder import RunFolder
 
 
 def open_calibration(
-    run: RunFolder, data_root: Path, float_network: ModelFile, config: ExportConfig, progress: Progress
+    run: RunFolder, data_root: Path, float_network: Callable[[], ModelFile], config: ExportConfig, progress: Progress
 ) -> CalibrationSource:
     """Return the run's training split, or the folder that the user gave, as calibration pictures.
 
     Args:
         run: whose pictures the model was trained on.
         data_root: where they are.
-        float_network: the network before any quantization, as a file in memory.
+        float_network: gives the network before any quantization, as a file in memory; asked for at the first look.
         config: which pictures, and the seed of their draw.
         progress: told what is remarked about them.
 
@@ -62,7 +63,7 @@ def open_calibration(
                 seed=config.seed,
             ),
             # The network need not be asked about pictures that it was trained on.
-            embed=None if folder is None else _Embedding(float_network),
+            embed=None if folder is None else _Embedding(float_network()),
             own=folder is None,
             seed=config.seed,
         )

@@ -91,6 +91,8 @@ class ExportConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.num_calibration <= MAX_CALIBRATION:
             raise ValueError(f"num_calibration must be 1 to {MAX_CALIBRATION}, got {self.num_calibration}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be 0 to 4294967295, got {self.seed}")
         if not 0 <= self.num_golden_pictures <= 16:
             raise ValueError(f"num_golden_pictures must be 0 to 16, got {self.num_golden_pictures}")
         if not -100 <= self.max_drop_points <= 100:

@@ -7,8 +7,10 @@ process all of that ends in a log file and an error message.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,8 +45,13 @@ class KerasProcess:
         """
         self._work, self._log_path = work_folder, log_path
         command = [sys.executable, "-m", "edgecnn.export.keras_process", str(run_path)]
-        with log_path.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        # TensorFlow leaves its temporary files behind when it is ended: they go where they are removed.
+        environment = {**os.environ, "TMPDIR": str(work_folder.resolve())}
+        log_path.write_bytes(b"")
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
+            )
         self._described: dict[str, Any] | None = None
 
     def __enter__(self) -> KerasProcess:
@@ -58,7 +65,8 @@ class KerasProcess:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
-            stream.close()
+            with suppress(BrokenPipeError):  # a command that a dead process never read
+                stream.close()
         self._process.wait()
 
     @property

@@ -37,11 +37,11 @@ from edgecnn.export.edgetpu import (
     predicted_part,
 )
 from edgecnn.export.float_network import FloatNetwork, measure_float_network
-from edgecnn.export.gate import Gate, Measured, check_gate, describe, measure
+from edgecnn.export.gate import Gate, Measured, check_gate, describe, doubt, measure
 from edgecnn.export.golden import record_golden
 from edgecnn.export.int8 import Int8Job, Int8Model, make_int8
 from edgecnn.export.onnx_file import finish_onnx
-from edgecnn.export.quantize.ladder import Judged
+from edgecnn.export.quantize.ladder import Judged, check_edgetpu_takes, find_rung
 from edgecnn.export.quantize.material import Settings, Tuned
 from edgecnn.export.quantize.qat import QatConfig, fine_tune
 from edgecnn.export.quantize.recipe import read_recipe
@@ -94,7 +94,7 @@ def export(
         tempfile.TemporaryDirectory(prefix="edgecnn-export-") as work,
         KerasProcess(run.path, work_folder=Path(work), log_path=log_path_of(outputs[0].path)) as keras,
     ):
-        session = _Export(run, keras, Path(work), config, progress or SilentProgress())
+        session = _Export(run, keras, Path(work), config, progress or SilentProgress(), log_path_of(outputs[0].path))
         files = []
         for output in outputs:
             files.append(session.write(output, config.report if output is outputs[0] else None))
@@ -110,14 +110,18 @@ class _Export:
     """One export: the values that every variant needs, each made when it is first asked for."""
 
     def __init__(
-        self, run: RunFolder, keras: KerasProcess, work: Path, config: ExportConfig, progress: Progress
+        self, run: RunFolder, keras: KerasProcess, work: Path, config: ExportConfig, progress: Progress, log_path: Path
     ) -> None:
         self._run, self._keras, self._work, self._config, self._progress = run, keras, work, config, progress
+        self._log_path = log_path
         self._root = config.data_root or run.data_root
         self._name = config.name or run.path.resolve().name
-        self._log_path = Path(work) / "fine-tuning.log"
         self._compiler = find_compiler(config.edgetpu.compiler) if config.edgetpu else None
         self._recipe = read_recipe(config.recipe, rungs_with(config.num_calibration)) if config.recipe else None
+        if self._recipe and config.edgetpu:
+            check_edgetpu_takes(find_rung(self._recipe.rung))
+        if config.calibration_folder is not None:
+            _ = self._calibration  # a folder that will not do is told before any work
         self._edgetpu: EdgeTpuPart | None = None
         self._newest: tuple[int, Measured] | None = None
 
@@ -148,6 +152,8 @@ class _Export:
         self._progress.say(describe(accuracy, kind))
         self._progress.say(_describe_speed(measured, float_network, classifier))
         check_gate(accuracy, kind)
+        if warning := doubt(accuracy):
+            self._progress.say(warning)
         confidence = fit_confidence(
             draft,
             train=self._familiar,
@@ -193,7 +199,7 @@ class _Export:
                 f"{command}; then take its result in with: edgecnn export --adopt {path}"
             )
             return None
-        self._progress.say(f"compiling for the Edge TPU with {compiler}")
+        self._progress.say(f"wrote {plain.path}; compiling it for the Edge TPU with {compiler}")
         compiled = compile_model(plain.model, compiler, runtime_version=options.runtime_version)
         for line in describe_verdict(compiled, self._edgetpu):
             self._progress.say(line)
@@ -326,7 +332,10 @@ class _Export:
 
     @cached_property
     def _calibration(self) -> CalibrationSource:
-        return open_calibration(self._run, self._root, self._float_network.draft, self._config, self._progress)
+        def float_network() -> ModelFile:
+            return self._float_network.draft
+
+        return open_calibration(self._run, self._root, float_network, self._config, self._progress)
 
     @cached_property
     def _familiar(self) -> NDArray[np.uint8]:
@@ -370,5 +379,6 @@ def _writing(outputs: Sequence[Output]) -> Iterator[None]:
         yield
     except OSError as exc:
         if not isinstance(exc, EdgecnnError):
-            raise ExportError(f"cannot write {output}: {exc.strerror or exc}; nothing was left behind") from exc
+            place = exc.filename or f"{output} or a temporary file in {tempfile.gettempdir()}"
+            raise ExportError(f"cannot write {place}: {exc.strerror or exc}; nothing was left behind") from exc
         raise

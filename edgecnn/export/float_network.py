@@ -22,6 +22,7 @@ from edgecnn.modelfile.head import find_head
 
 _NUM_COMPARED = 16
 _MAX_SCORE_DIFFERENCE = 1e-3
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,14 @@ def measure_float_network(
         progress: told of the work.
 
     Raises:
-        ExportError: the converted network does not compute what the Keras model does.
+        ExportError: the converted network does not compute what the Keras model does, or what it
+            computes are no scores.
     """
     model = keras.convert("inner")
     draft = make_draft(model)
     measured = measure(draft, pictures, progress, "scoring the float network")
     seen = measured.seen
+    check_scores(seen.scores)
     _compare_with_keras(keras, pictures, seen)
     temperature = 1.0
     if seen.logits is not None:
@@ -72,6 +75,19 @@ def measure_float_network(
     return FloatNetwork(
         model=model, draft=draft, scores=scores, ms_per_picture=measured.ms_per_picture, temperature=temperature
     )
+
+
+def check_scores(scores: NDArray[np.float32]) -> None:
+    """Raise ExportError unless all of them are numbers from 0 to 1, as a file's scores have to be."""
+    if not np.isfinite(scores).all():
+        raise ExportError(
+            "the model's scores are not all numbers (NaN or infinite) on the validation pictures; train it again"
+        )
+    if scores.min() < -_ROUNDING or scores.max() > 1.0 + _ROUNDING:
+        raise ExportError(
+            f"the model gives numbers from {scores.min():.3g} to {scores.max():.3g} instead of scores from 0 to 1; "
+            "end it with softmax"
+        )
 
 
 def divide_logits(model: bytes, temperature: float) -> bytes:

@@ -17,6 +17,8 @@ from edgecnn.evaluate.sightings import Sightings, Watcher
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.manifest import AccuracyPart
 
+_USUAL_AGREEMENT = 0.9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
@@ -93,14 +95,19 @@ def describe(accuracy: AccuracyPart, kind: str) -> str:
     )
 
 
-def passes(accuracy: AccuracyPart) -> bool:
-    """Whether no more was lost than is allowed."""
-    return accuracy.drop_points <= accuracy.max_drop_points
+def doubt(accuracy: AccuracyPart) -> str | None:
+    """Return a warning about a file that loses nothing and yet answers otherwise, None where there is no reason."""
+    if accuracy.agreement >= _USUAL_AGREEMENT:
+        return None
+    return (
+        f"warning: the file gives another answer to {1 - accuracy.agreement:.0%} of the pictures, though it is right "
+        "as often: so unsure a model should be trained better, or on more pictures, before it is exported"
+    )
 
 
 def check_gate(accuracy: AccuracyPart, kind: str) -> None:
     """Raise AccuracyGateError when the file lost more than is allowed."""
-    if passes(accuracy):
+    if accuracy.drop_points <= accuracy.max_drop_points:
         return
     one_picture = 100 / accuracy.num
     coarse = f" One picture of {accuracy.num} is {one_picture:.1f} points." if one_picture > 0.5 else ""

@@ -69,12 +69,27 @@ class _Converter:
         import keras
         import tensorflow as tf
 
+        if isinstance(self._model, keras.Sequential):
+            raise ExportError("the model is a keras.Sequential, which cannot be cut; save it as a keras.Model")
         names = [layer.name for layer in self._model.layers]
         if _NORMALIZATION_LAYER not in names:
             raise ExportError(
                 f"the model has no layer named {_NORMALIZATION_LAYER!r} to cut off; train it with edgecnn"
             )
+        self._check_normalization()
         return {"layers": names, "tools": {"tensorflow": tf.__version__, "keras": keras.__version__}}
+
+    def _check_normalization(self) -> None:
+        """Raise ExportError unless the layer that is cut off does what the file's input says that it does."""
+        contract = self._contract
+        extremes = np.array([0.0, 255.0], np.float32).reshape(2, 1, 1, 1)
+        pixels = np.broadcast_to(extremes, (2, contract.height, contract.width, 3))
+        found = np.asarray(self._model.get_layer(_NORMALIZATION_LAYER)(pixels))
+        if not np.allclose(found, (pixels - contract.mean) / contract.std, atol=1e-4):
+            raise ExportError(
+                f"the layer {_NORMALIZATION_LAYER!r} makes {found[0].mean():.3g} of 0 and {found[1].mean():.3g} of "
+                f"255, which is not the mean {contract.mean:g} and std {contract.std:g} of the run's config.json"
+            )
 
     def do_score(self, pixels: str, scores: str) -> dict[str, Any]:
         """Score uint8 pixels (N, h, w, 3) out of one ``.npy`` file into another, float32 (N, C)."""
@@ -145,10 +160,12 @@ class _Converter:
         return keras.Model(picture, model(picture))
 
     def _logits_layer(self) -> Any:
-        """Return the linear layer whose output the final softmax takes, None where there is no such end."""
+        """Return the layer whose weights make what the final softmax takes, None where there is no such end."""
         import keras
 
         *_, before, last = self._model.layers
+        if isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax:
+            return last
         is_softmax = isinstance(last, keras.layers.Softmax) or (
             isinstance(last, keras.layers.Activation) and last.activation is keras.activations.softmax
         )

@@ -151,6 +151,10 @@ def quantization_of(tensor: Tensor) -> QuantParams | None:
 
 
 def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelFileError(
+            f"{path} is a folder, not a .tflite file; of a training run, make one with: edgecnn export {path}"
+        )
     try:
         size = path.stat().st_size
         if size > MAX_MODEL_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -75,7 +76,7 @@ def load_keras_model(run: RunFolder) -> Any:
     try:
         model = keras.saving.load_model(run.model_path, compile=False)
     except Exception as exc:  # Keras raises whatever its zip, HDF5 and JSON readers do
-        raise RunError(f"{run.model_path} cannot be loaded: {_first_line(exc)}; train again with --overwrite") from exc
+        raise RunError(f"{run.model_path} cannot be loaded: {_reason(exc)}") from exc
     wanted = (None, run.contract.height, run.contract.width, 3), (None, len(run.labels))
     if (model.input_shape, model.output_shape) != wanted:
         raise RunError(
@@ -90,5 +91,11 @@ def load_keras_scorer(run: RunFolder) -> KerasScorer:
     return KerasScorer(load_keras_model(run))
 
 
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+def _reason(exc: Exception) -> str:
+    text = str(exc).strip()
+    foreign = re.search(r"Could not locate (class|function) '(\w+)'", text)
+    if foreign:
+        return f"it uses the {foreign[1]} {foreign[2]!r}, which is not one of Keras's own; build the network without it"
+    if "`Lambda` layer" in text:
+        return "it has a Lambda layer, whose code is not run out of a file; put a layer of Keras's own in its place"
+    return f"{(text.splitlines() or [type(exc).__name__])[0]}; train again with --overwrite"

@@ -28,6 +28,8 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, run_edgecnn: RunEdgecn
 def exported_file(trained_run: Path, run_edgecnn: RunEdgecnn) -> Path:
     """The int8 file of ``trained_run``."""
     output = trained_run.parent / "shapes.tflite"
-    done = run_edgecnn("export", trained_run, "--int8", "-o", output, "--max-drop", "5", timeout_s=300)
+    done = run_edgecnn(
+        *("export", trained_run, "--int8", "-o", output, "--max-drop", "5", "--calib-count", "200"), timeout_s=300
+    )
     assert done.returncode == 0, done.stderr
     return output

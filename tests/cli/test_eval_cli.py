@@ -99,7 +99,15 @@ def test_a_class_that_the_model_does_not_know_is_an_error(
     assert "does not know: comet" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("{model}",), ("{pictures}",), ("{model}", "{pictures}", "--data", "{pictures}")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("{model}",),
+        ("{pictures}",),
+        ("{model}", "{pictures}", "--data", "{pictures}"),
+        ("model.onnx", "{pictures}", "--unknown", "{pictures}"),
+    ],
+)
 def test_contradictory_words_are_usage_errors(
     model_file: Path, picture_folder: Path, run_edgecnn: RunEdgecnn, words: tuple[str, ...]
 ) -> None:

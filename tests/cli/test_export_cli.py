@@ -197,6 +197,37 @@ def test_a_bad_place_for_the_file_is_told_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--fp16", "--recipe", "recipe.json"), "--recipe is for int8 files only"),
+        (("--fp16", "--calib", "pictures"), "--calib is for int8 and int16x8 files only"),
+        (("--plain", "model.tflite"), "--plain goes with --adopt only"),
+        (("--min-runtime", "13"), "go with --edgetpu only"),
+        (("--compiler", "none"), "go with --edgetpu only"),
+        (("--adopt", "model_edgetpu.tflite"), "--adopt takes no RUN"),
+        (("--seed", "-1"), "-1 is not in the range"),
+    ],
+)
+def test_an_option_that_nothing_would_listen_to_is_a_usage_error(
+    trained_run: Path, tmp_path: Path, run_edgecnn: RunEdgecnn, options: tuple[str, ...], sentence: str
+) -> None:
+    done = run_edgecnn("export", trained_run, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_pictures_for_calibration_is_told_before_any_work(
+    trained_run: Path, tmp_path: Path, run_edgecnn: RunEdgecnn
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run_edgecnn("export", trained_run, "-o", tmp_path / "model.tflite", "--calib", tmp_path / "empty")
+    assert done.returncode == 3
+    assert "holds no pictures to calibrate with" in done.stderr
+    assert "reading" not in done.stderr
+
+
 def test_what_is_not_a_run_is_said_to_be_none(tmp_path: Path, run_edgecnn: RunEdgecnn) -> None:
     done = run_edgecnn("export", tmp_path, cwd=tmp_path)
     assert done.returncode == 1

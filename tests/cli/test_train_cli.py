@@ -167,7 +167,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(shapes: Path, tmp_path: Pa
     process = start("train", shapes, "-o", tmp_path / "runs" / "run", *SMALL)
     stderr = signal_after(process, [("reading val pictures", signal.SIGINT)])
     assert process.returncode == 130, stderr
-    assert stderr.splitlines()[-1] == "interrupted; nothing was left behind"
+    assert stderr.splitlines()[-1] == "interrupted; nothing unfinished was left behind"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,9 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edgecnn.core.contract import InputContract
 from edgecnn.core.synthetic import synthetic_picture
@@ -61,3 +64,24 @@ def test_a_folder_of_drawn_shapes_is_read_whole(picture_folder: Path) -> None:
     assert folder.labels == ("Kreis ○", "square", "star", "triangle")
     assert loaded.unreadable == ()
     assert np.bincount(loaded.label_indices).tolist() == [12, 12, 12, 12]
+
+
+def test_a_disk_without_room_for_the_array_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    for index in range(4):
+        (tmp_path / f"{index}.png").write_bytes(encode_png(np.zeros((9, 9, 3), np.uint8)))
+    code = (
+        "import sys; from pathlib import Path; from edgecnn.core.contract import InputContract\n"
+        "from edgecnn.data import Picture, load_pixels\n"
+        "pictures = [Picture(f'{index}.png', 0) for index in range(4)]\n"
+        "contract = InputContract(width=256, height=256)\n"
+        "load_pixels(Path(sys.argv[1]), pictures, contract, file=Path(sys.argv[1]) / 'small' / 'pixels.npy')\n"
+    )
+    mount = f'mount -t tmpfs -o size=100k none "{tmp_path}/small"'
+    unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*unshare, mount], capture_output=True, check=False).returncode:
+        pytest.skip("a small disk needs unshare and the right to mount a tmpfs in a namespace of its own")
+    command = [*unshare, f'{mount} && "$@"', "sh", sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "DatasetError" in done.stderr
+    assert "has no room for 0.8 MB of decoded pictures (No space left on device)" in done.stderr

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgecnn.core.contract import InputContract
 from edgecnn.data import ImageFolder, Picture, Splits
@@ -66,6 +68,19 @@ def test_a_classifier_may_know_more_classes_than_the_folder_and_in_another_order
 def test_classes_that_a_classifier_does_not_know_are_named(pictures: Pictures) -> None:
     with pytest.raises(DatasetError, match="has classes that by colour does not know: blue; it knows 2: green, red"):
         judge([by_colour(("green", "red"))], pictures)
+
+
+def test_labels_that_do_not_fit_are_told_before_any_classifier_is_asked(pictures: Pictures) -> None:
+    asked: list[int] = []
+
+    def score_batch(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        asked.append(len(pixels))
+        return np.zeros((len(pixels), 2), np.float32)
+
+    first = replace(by_colour(("blue", "red")), score_batch=score_batch)
+    with pytest.raises(DatasetError, match="does not know: blue"):
+        judge([first, by_colour(("green", "red"))], pictures)
+    assert asked == []
 
 
 def test_further_classifiers_are_compared_with_the_first(pictures: Pictures) -> None:

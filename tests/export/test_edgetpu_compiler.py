@@ -334,6 +334,10 @@ def test_files_that_are_not_its_compiled_form_are_refused(
         assert path.read_bytes() == data
     with pytest.raises(ExportError, match="cannot read"):
         adopt(tmp_path / "absent.tflite", plain.path)
+    with pytest.raises(ExportError, match=r"absent_edgetpu\.tflite does not exist"):
+        adopt(tmp_path / "absent_edgetpu.tflite")
+    with pytest.raises(ExportError, match=f"{plain.path.name} was compiled from cannot be told from its name"):
+        adopt(plain.path)
 
 
 def test_a_log_of_another_model_is_refused(plain: ModelFile, compiler: MakeCompiler) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from dequantized import take_raw_pixels
@@ -23,6 +24,7 @@ from edgecnn.export.quantize.requantize import requantize
 from edgecnn.export.quantize.rungs import RUNGS, Built, Rung
 from edgecnn.export.quantize.wide_layers import noise_added, operators_of
 from edgecnn.modelfile.graph import Graph
+from edgecnn.modelfile.manifest import RecipePart, TriedPart
 
 CONTRACT = InputContract(width=48, height=48)
 LAYERS = tuple(f"{layer}{end}" for layer in ("stem", "project1", "project2", "project3", "head") for end in ("", "_bn"))
@@ -261,6 +263,11 @@ def test_fine_tuning_without_training_pictures_is_refused(hostile: Material) -> 
         ),
         ('{"rung": "mse", "settings": {"pictures": "all"}}', "'pictures' of the rung 'mse' must be a whole number"),
         ('{"rung": "mse", "settings": {"pictures": true}}', "is not one"),
+        ('{"rung": "mse", "settings": {"pictures": 0}}', "recipe's pictures must be 1 or more, got 0"),
+        ('{"rung": "equalize", "settings": {"strength": 2}}', "recipe's strength must be 0 to 1, got 2"),
+        ('{"rung": "mixed", "settings": {"num_layers": -1}}', "recipe's num_layers must be 1 or more, got -1"),
+        ('{"rung": "mixed", "settings": {"width": "int4"}}', "recipe's width must be one of int16, float, got 'int4'"),
+        ('{"rung": "qat", "settings": {"epochs": 0}}', "recipe's epochs must be 1 to 1000, got 0"),
         ('{"settings": {}}', "missing required field `rung`"),
         ('{"rung": "mse", "colour": 1}', "unknown field `colour`"),
         ("rung: mse", "is not one"),
@@ -273,6 +280,17 @@ def test_a_recipe_that_cannot_be_followed_is_refused_in_one_sentence(recipe: str
         read_recipe(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_recipe_of_a_manifest_can_be_given_as_it_is(tmp_path: Path) -> None:
+    tried = (TriedPart(rung="minmax", top1=0.5, agreement=0.5, drop_points=40.0),)
+    part = RecipePart(kind="int8", quantizer="a converter", rung="mse", settings={"pictures": 40}, tried=tried)
+    path = tmp_path / "recipe.json"
+    path.write_bytes(msgspec.json.encode(part))
+    assert read_recipe(path).settings == {"pictures": 40, "ranges": "mse"}
+    path.write_bytes(msgspec.json.encode(RecipePart(kind="fp16", quantizer="a converter")))
+    with pytest.raises(ExportError, match="is not one"):
+        read_recipe(path)
 
 
 def test_a_recipe_takes_the_rungs_own_settings_where_it_says_nothing(tmp_path: Path) -> None:

@@ -63,11 +63,14 @@ def adopt(compiled: Path, plain: Path | None = None, say: Callable[[str], None] 
 
 
 def _plain_of(compiled: Path) -> Path:
+    if not compiled.is_file():
+        raise ExportError(f"{compiled} does not exist, or is no file; give what edgetpu_compiler wrote")
     plain = compiled.with_name(f"{compiled.stem.removesuffix(SUFFIX)}.tflite")
-    if not compiled.stem.endswith(SUFFIX) or not plain.is_file():
+    where = f" beside it as {plain.name}" if compiled.stem.endswith(SUFFIX) else ""
+    if not where or not plain.is_file():
+        verb = "is not" if where else "cannot be told from its name"
         raise ExportError(
-            f"the file that {compiled.name} was compiled from is not beside it as {plain.name}; "
-            "name it with --plain FILE.tflite"
+            f"the file that {compiled.name} was compiled from {verb}{where}; name it with --plain FILE.tflite"
         )
     return plain
 

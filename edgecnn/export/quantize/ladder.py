@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.errors import BackendUnavailableError, ExportError, MissingExtraError, ModelIntegrityError
 from edgecnn.export.quantize.material import Material, Settings, Workbench
-from edgecnn.export.quantize.rungs import RUNGS, Built, Rung
+from edgecnn.export.quantize.rungs import RUNGS, Built, Rung, check_settings
 from edgecnn.modelfile.manifest import TriedPart
 
 # Asked of the validation pictures, which are few, so that 98% and more can be expected of unseen ones.
@@ -127,10 +127,8 @@ def run_rung(
         ExportError: there is no such rung or setting, or it does not suit this material.
     """
     rung = find_rung(name, rungs)
-    if material.edgetpu and not rung.is_8_bit:
-        raise ExportError(
-            f"the rung {name!r} leaves 8 bits, which no Edge TPU takes; give another rung or no --edgetpu"
-        )
+    if material.edgetpu:
+        check_edgetpu_takes(rung)
     return rung.build(Workbench(material, progress or SilentProgress()), complete_settings(rung, settings))
 
 
@@ -146,11 +144,19 @@ def find_rung(name: str, rungs: Sequence[Rung] = RUNGS) -> Rung:
     raise ExportError(f"there is no rung {name!r}; give one of: {', '.join(rung.name for rung in rungs)}")
 
 
+def check_edgetpu_takes(rung: Rung) -> None:
+    """Raise ExportError if a rung makes files that no Edge TPU takes."""
+    if not rung.is_8_bit:
+        raise ExportError(
+            f"the rung {rung.name!r} leaves 8 bits, which no Edge TPU takes; give another rung or no --edgetpu"
+        )
+
+
 def complete_settings(rung: Rung, settings: Settings) -> Settings:
     """Return the rung's own settings with the given ones in their place.
 
     Raises:
-        ExportError: one of them is unknown or of another kind.
+        ExportError: one of them is unknown, of another kind or out of bounds.
     """
     complete = dict(rung.attempts[0])
     for name, value in settings.items():
@@ -163,6 +169,7 @@ def complete_settings(rung: Rung, settings: Settings) -> Settings:
             kind = {str: "a text", int: "a whole number", float: "a number", tuple: "a list of names"}[type(own)]
             raise ExportError(f"the setting {name!r} of the rung {rung.name!r} must be {kind}, got {value!r}")
         complete[name] = value
+    check_settings(complete)
     return complete
 
 

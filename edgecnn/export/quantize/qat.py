@@ -7,6 +7,7 @@ but its weights and biases, with the ranges that its activations then have.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -128,7 +129,11 @@ def fine_tune(
     job_path = work_folder / "qat.json"
     job_path.write_text(json.dumps(job), "utf-8")
     command = [sys.executable, "-m", "edgecnn.export.quantize.qat_process", str(job_path)]
-    with log_path.open("ab") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+    environment = {**os.environ, "TMPDIR": str(work_folder.resolve())}  # for what TensorFlow would leave behind
+    with (
+        log_path.open("ab") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment) as process,
+    ):
         try:
             assert process.stdout is not None
             is_done = _follow(map(json.loads, process.stdout), log_path, progress)

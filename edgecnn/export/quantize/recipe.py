@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +13,7 @@ from edgecnn.errors import ExportError
 from edgecnn.export.quantize.ladder import complete_settings, find_rung
 from edgecnn.export.quantize.material import Settings
 from edgecnn.export.quantize.rungs import RUNGS, Rung
+from edgecnn.modelfile.manifest import TriedPart
 
 _MAX_BYTES = 1 << 20
 _EXAMPLE = '{"rung": "bias", "settings": {"pictures": 200}}'
@@ -28,12 +30,16 @@ class Recipe:
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     rung: str
     settings: dict[str, str | int | float | tuple[str, ...]] = {}
+    # What a manifest's ``recipe`` says besides, so that it can be given as it is.
+    kind: Literal["int8"] = "int8"
+    quantizer: str = ""
+    tried: tuple[TriedPart, ...] = ()
 
 
 def read_recipe(path: Path, rungs: Sequence[Rung] = RUNGS) -> Recipe:
     """Read a recipe: ``{"rung": "bias", "settings": {"pictures": 200}}``.
 
-    Settings that are left out take the rung's own values.
+    Settings that are left out take the rung's own values. The ``recipe`` of a file's manifest is one, too.
 
     Args:
         path: the JSON file.

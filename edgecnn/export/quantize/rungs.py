@@ -81,8 +81,6 @@ def _with_wide_layers(bench: Workbench, settings: Settings) -> Built:
     int8_model = _quantize_and_correct(bench, float_model, settings)
     layers = cast(tuple[str, ...], settings["layers"]) or _choose_layers(bench, float_model, int8_model, settings)
     graph, width = Graph.parse(float_model), str(settings["width"])
-    if width not in _WIDTHS:
-        raise ExportError(f"the recipe's width must be one of {', '.join(_WIDTHS)}, got {width!r}")
     wide = operators_of(graph, layers)
     # Weights stay exact in floats only: in 16 bits it is the activations that are finer.
     exact = with_readers(graph, wide) if width == "float" else ()
@@ -164,6 +162,23 @@ def rungs_with(num_pictures: int) -> tuple[Rung, ...]:
     )
 
 
+def check_settings(settings: Settings) -> None:
+    """Raise ExportError if the complete settings of a rung have a value that no file can be made with."""
+    for name in {"pictures", "num_layers"} & settings.keys():
+        if _number(settings, name) < 1:
+            raise ExportError(f"the recipe's {name} must be 1 or more, got {settings[name]}")
+    if not 0.0 <= _number({"strength": 0.0, **settings}, "strength") <= 1.0:
+        raise ExportError(f"the recipe's strength must be 0 to 1, got {settings['strength']}")
+    for name, known in (("ranges", tuple(_METHODS)), ("width", _WIDTHS)):
+        if settings.get(name, known[0]) not in known:
+            raise ExportError(f"the recipe's {name} must be one of {', '.join(known)}, got {settings[name]!r}")
+    if "epochs" in settings:
+        try:
+            QatConfig.of(settings)
+        except ValueError as exc:
+            raise ExportError(f"the recipe's {exc}") from exc
+
+
 def _choose_layers(bench: Workbench, float_model: bytes, int8_model: bytes, settings: Settings) -> tuple[str, ...]:
     material = bench.material
     errors = layer_errors(float_model, int8_model, material.contract, bench.pixels(_ERROR_PICTURES), bench.progress)
@@ -171,11 +186,8 @@ def _choose_layers(bench: Workbench, float_model: bytes, int8_model: bytes, sett
 
 
 def _equalize(bench: Workbench, settings: Settings) -> bytes:
-    strength = _number(settings, "strength")
-    if not 0.0 <= strength <= 1.0:
-        raise ExportError(f"the recipe's strength must be 0 to 1, got {strength}")
     float_model = bench.material.float_model
-    return equalize(float_model, bench.peaks(float_model, _num_pictures(settings)), strength)
+    return equalize(float_model, bench.peaks(float_model, _num_pictures(settings)), _number(settings, "strength"))
 
 
 def _quantize(bench: Workbench, float_model: bytes, settings: Settings) -> bytes:
@@ -189,10 +201,7 @@ def _quantize_and_correct(bench: Workbench, float_model: bytes, settings: Settin
 
 def _ranges(bench: Workbench, float_model: bytes, settings: Settings) -> Ranges:
     statistics = bench.statistics(float_model, _num_pictures(settings))
-    method = str(settings["ranges"])
-    if method not in _METHODS:
-        raise ExportError(f"the recipe's ranges must be one of {', '.join(_METHODS)}, got {method!r}")
-    return _METHODS[method](statistics)
+    return _METHODS[str(settings["ranges"])](statistics)
 
 
 _METHODS: dict[str, Callable[[Statistics], Ranges]] = {
@@ -205,10 +214,7 @@ _METHODS: dict[str, Callable[[Statistics], Ranges]] = {
 
 
 def _num_pictures(settings: Settings) -> int:
-    num = int(_number(settings, "pictures"))
-    if num < 1:
-        raise ExportError(f"the recipe's pictures must be 1 or more, got {num}")
-    return num
+    return int(_number(settings, "pictures"))
 
 
 def _number(settings: Settings, name: str) -> float:
