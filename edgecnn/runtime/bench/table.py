@@ -115,9 +115,11 @@ def _end_to_end(run: EndToEnd) -> Iterator[str]:
 
 def _memory(result: BenchResult) -> Iterator[str]:
     memory, soak = result.memory, result.soak
-    yield (
-        f"memory  {memory.before_load_mb:.1f} MB before loading, {memory.loaded_mb:.1f} loaded, "
-        f"{memory.rss_mb:.1f} at the end, {memory.peak_mb:.1f} at most"
+    yield from _wrap(
+        f"{memory.before_load_mb:.1f} MB before loading, {memory.loaded_mb:.1f} loaded, "
+        f"{memory.rss_mb:.1f} at the end, {memory.peak_mb:.1f} at most",
+        "memory  ",
+        "        ",
     )
     if soak is None:
         return
@@ -125,7 +127,7 @@ def _memory(result: BenchResult) -> Iterator[str]:
         slope = f"memory grew by {memory.slope_mb_per_hour:+.2f} ± {memory.slope_error_mb_per_hour:.2f} MB per hour"
     else:
         slope = "too short to see how memory grows"
-    yield f"soak    {soak.seconds / 60:.1f} minutes: {slope}"
+    yield from _wrap(f"{soak.seconds / 60:.1f} minutes: {slope}", "soak    ", "        ")
     yield (
         f"        {soak.fps_first:.1f} results per second in the first {soak.window_s:.0f} s, "
         f"{soak.fps_last:.1f} in the last"
