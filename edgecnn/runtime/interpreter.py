@@ -177,7 +177,7 @@ class InnerTensors:
     """
 
     def __init__(self, model: bytes, *, num_threads: int | None = None) -> None:
-        """Load a FlatBuffer with one graph, one input and fixed shapes, which was checked before.
+        """Load a FlatBuffer with one graph and one input, which was checked before; it takes one picture at a time.
 
         Raises:
             MissingExtraError: no runtime is installed.
@@ -192,15 +192,25 @@ class InnerTensors:
                     num_threads=max(1, min(num_threads or default_num_threads(), MAX_THREADS)),
                     experimental_preserve_all_tensors=True,
                 )
+                picture = self._interpreter.get_input_details()[0]
+                self._input = picture["index"]
+                if picture["shape"][0] != 1:  # made for batches of any number, and saved with many
+                    self._interpreter.resize_tensor_input(self._input, (1, *picture["shape"][1:]))
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, SystemError) as exc:
             raise BackendUnavailableError(f"{self.runtime} cannot run this model: {exc}") from exc
-        self._input = self._interpreter.get_input_details()[0]["index"]
 
     def run(self, values: NDArray[Any]) -> None:
-        """Run the network once on an input without its batch axis: (height, width, 3), the model's dtype."""
+        """Run the network once on an input without its batch axis: (height, width, 3), the model's dtype.
+
+        Raises:
+            BackendUnavailableError: the network turns out to be wrong only now that it runs.
+        """
         self._interpreter.set_tensor(self._input, values[np.newaxis])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as exc:
+            raise BackendUnavailableError(f"{self.runtime} cannot run this model: {exc}") from exc
 
     def read(self, index: int) -> NDArray[Any]:
         """Return a copy of a tensor after the newest run, as the graph numbers it: its own shape and dtype."""

@@ -1,0 +1,74 @@
+"""What a deployed network sees: functions that return what the file itself computed or holds, as arrays.
+
+network = Network.open("flowers.tflite")
+look = network.look(load_input(Path("rose.jpg"), network.file.contract))
+feature_maps(look, "conv1")       # float32, shape (rows, columns, channels)
+"""
+
+from edgecnn.explain.changes import CHANGES, Change
+from edgecnn.explain.clamp import Clamp, clamp_of
+from edgecnn.explain.comparison import Difference, LayerPair, compare, difference
+from edgecnn.explain.counts import ARTICLE, DenseEquivalent, DenseSize, LayerCount, dense_equivalent, layer_counts
+from edgecnn.explain.decision import Contributions, class_activation_map, contributions, has_class_activation_map
+from edgecnn.explain.faithful import Faithfulness, faithfulness
+from edgecnn.explain.field import Box, ReceptiveField, receptive_field
+from edgecnn.explain.heat import HeatMap, enlarge, heat_map, occlusion_map
+from edgecnn.explain.layer import PICTURE, Layer
+from edgecnn.explain.maps import before_activation, biases, feature_maps, filters, zero_share
+from edgecnn.explain.network import Look, Network
+from edgecnn.explain.patches import Patch, TopPatches, cut, top_patches
+from edgecnn.explain.place import Equivariance, InvarianceCurve, equivariance, invariance_curve
+from edgecnn.explain.window import Window
+from edgecnn.explain.windows import PoolWindow, WindowSum, pool_window, window_sum
+
+__all__ = [
+    "ARTICLE",
+    "CHANGES",
+    "PICTURE",
+    "Box",
+    "Change",
+    "Clamp",
+    "Contributions",
+    "DenseEquivalent",
+    "DenseSize",
+    "Difference",
+    "Equivariance",
+    "Faithfulness",
+    "HeatMap",
+    "InvarianceCurve",
+    "Layer",
+    "LayerCount",
+    "LayerPair",
+    "Look",
+    "Network",
+    "Patch",
+    "PoolWindow",
+    "ReceptiveField",
+    "TopPatches",
+    "Window",
+    "WindowSum",
+    "before_activation",
+    "biases",
+    "clamp_of",
+    "class_activation_map",
+    "compare",
+    "contributions",
+    "cut",
+    "dense_equivalent",
+    "difference",
+    "enlarge",
+    "equivariance",
+    "faithfulness",
+    "feature_maps",
+    "filters",
+    "has_class_activation_map",
+    "heat_map",
+    "invariance_curve",
+    "layer_counts",
+    "occlusion_map",
+    "pool_window",
+    "receptive_field",
+    "top_patches",
+    "window_sum",
+    "zero_share",
+]
