@@ -37,13 +37,16 @@ _HOMES = {
 __all__ = ["__version__", "load", *_HOMES]
 
 
-def load(path: str, *, labels_path: str | None = None, num_threads: int | None = None) -> Classifier:
+def load(
+    path: str, *, labels_path: str | None = None, num_threads: int | None = None, backend: str = "auto"
+) -> Classifier:
     """Open, check and load a model file; see ``Classifier.load``.
 
     Args:
         path: a ``.tflite`` file.
         labels_path: a labels file, for a model from elsewhere that brings none.
         num_threads: threads of one invocation, 1 to 64; None takes the cores, at most 4.
+        backend: ``auto``, ``cpu``, ``gpu``, ``edgetpu`` or ``edgetpu:DEVICE``.
 
     Raises:
         ModelFileError: the file is damaged or is not a classifier.
@@ -52,7 +55,7 @@ def load(path: str, *, labels_path: str | None = None, num_threads: int | None =
     """
     from edgecnn.runtime.classifier import Classifier
 
-    return Classifier.load(path, labels_path=labels_path, num_threads=num_threads)
+    return Classifier.load(path, labels_path=labels_path, num_threads=num_threads, backend=backend)
 
 
 def __getattr__(name: str) -> Any:

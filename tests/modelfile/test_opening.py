@@ -69,7 +69,7 @@ def test_a_keras_file_is_called_one(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"cannot read the model file .*nowhere\.tflite: No such file"):
         ModelFile.open(tmp_path / "nowhere.tflite")
-    with pytest.raises(ModelFileError, match="is a folder, not a .tflite file; of a training run"):
+    with pytest.raises(ModelFileError, match=r"is a folder, not a \.tflite file; of a training run"):
         ModelFile.open(tmp_path)
 
 
