@@ -195,14 +195,18 @@ def test_where_nothing_is_good_enough_the_smallest_loss_comes_out(hostile: Mater
     assert len(found.tried) == 4
 
 
-@pytest.mark.parametrize(("second", "winner"), [(0.009, "first"), (0.0037, "first"), (0.003, "second")])
-def test_between_files_that_lose_little_the_closer_one_comes_out_if_it_is_clearly_closer(
-    hostile: Material, second: float, winner: str
+@pytest.mark.parametrize(
+    ("second", "drop", "winner"),
+    [(0.009, 0.3, "first"), (0.0037, 0.3, "first"), (0.003, 0.3, "second"), (0.001, 0.4, "first")],
+)
+def test_between_files_that_lose_little_the_clearly_closer_one_comes_out_if_it_loses_no_more(
+    hostile: Material, second: float, drop: float, winner: str
 ) -> None:
-    figures = {"first": 0.004, "second": second}
+    figures = {"first": (0.004, 0.3), "second": (second, drop)}
 
     def judge(model: bytes) -> Judged:
-        return Judged(top1=0.9, agreement=0.99, drop_points=0.3, distance=figures[model.decode().split()[0]])
+        distance, lost = figures[model.decode().split()[0]]
+        return Judged(top1=0.9, agreement=0.99, drop_points=lost, distance=distance)
 
     assert climb(hostile, judge, max_drop_points=1.0, rungs=STEPS).rung == winner
 

@@ -14,7 +14,7 @@ from edgecnn.modelfile.manifest import TriedPart
 # Asked of the validation pictures, which are few, so that 98% and more can be expected of unseen ones.
 MIN_AGREEMENT = 0.995
 # Of two files that are good enough, the one that is made in the simpler way, unless the other's scores are
-# nearer to the float network's by a tenth: less than that is chance.
+# nearer to the float network's by a tenth (less than that is chance) and it is right as often.
 _WORTHWHILE = 0.9
 
 
@@ -74,7 +74,7 @@ def climb(
     Every rung is tried while the file loses more than ``max_drop_points``. While it only agrees with
     the float network on too few pictures, those rungs are tried that take seconds. If no file is good
     enough, the best is returned: one that passes the drop before one that does not, then the one that
-    follows the float network more closely by a tenth at least, then the one that came first.
+    follows the float network more closely by a tenth at least and loses no more, then the one that came first.
 
     Args:
         material: the network, its template and its pictures.
@@ -221,6 +221,8 @@ def _is_better(new: Judged, old: Judged, max_drop_points: float) -> bool:
         return passes
     if not passes:
         return new.drop_points < old.drop_points
+    if new.drop_points > old.drop_points:
+        return False
     if new.distance and old.distance:
         return new.distance < _WORTHWHILE * old.distance
     return new.agreement > old.agreement
