@@ -98,10 +98,7 @@ def zero_share(look: Look, layer: LayerKey) -> NDArray[np.float32]:
 
 
 def _as_maps(values: NDArray[np.generic], layer: Layer) -> NDArray[np.float32]:
-    if values.ndim == 1:
-        return values[np.newaxis, np.newaxis]  # type: ignore[return-value]  # the caller knows its element type
-    if values.ndim == 2:
-        return values[np.newaxis]  # type: ignore[return-value]
-    if values.ndim != 3:
+    if not 1 <= values.ndim <= 3:
         raise ModelFileError(f"the layer {layer.name} ({layer.operator}) gives shape {values.shape}, which is no maps")
-    return values  # type: ignore[return-value]
+    shape = (1,) * (3 - values.ndim) + values.shape
+    return values.reshape(shape)  # type: ignore[return-value]  # the caller knows its element type

@@ -200,7 +200,7 @@ def share_vectors(model: bytes) -> bytes:
             self.before, self.num_bytes, self.item_bytes = self.Offset(), item_bytes * num, item_bytes
             return super().StartVector(item_bytes, num, alignment)
 
-        def EndVector(self, *args: Any) -> Any:  # noqa: N802
+        def EndVector(self, *args: Any) -> Any:  # noqa: N802  # its parent's name
             end = super().EndVector(*args)
             # Vectors of one item stay apart: they belong to values that may get another zero point.
             if self.item_bytes != 8 or self.num_bytes <= 8:

@@ -71,19 +71,6 @@ def choose_method(
     return Fitted(part, {FAMILIAR_FILE: data} if data else {})
 
 
-def fit_rejection(scores: NDArray[np.float32]) -> ConfidencePart:
-    """Return the threshold that 95% of the validation pictures reach with their best score.
-
-    Args:
-        scores: float32, shape (N, C), of the exported file on the validation split, N from 1.
-
-    Reference:
-        Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution
-        Examples in Neural Networks", arXiv:1610.02136: the maximum softmax score.
-    """
-    return _part(Sightings(scores, None, None), "max_score", None, None)
-
-
 class _Placed:
     """How a method places familiar pictures among strange ones of several kinds, and the other way round.
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from edgecnn.evaluate.calibration_error import expected_calibration_error
 from edgecnn.evaluate.sightings import Sightings, Watcher
-from edgecnn.export.method_choice import Fitted, choose_method, fit_rejection
+from edgecnn.export.method_choice import Fitted, choose_method
 from edgecnn.export.strange import make_strange
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.manifest import ConfidencePart
 
-__all__ = ["Fitted", "calibration_errors", "choose_method", "describe_confidence", "fit_confidence", "fit_rejection"]
+__all__ = ["Fitted", "calibration_errors", "choose_method", "describe_confidence", "fit_confidence"]
 
 MIN_UNKNOWN = 10
 MAX_POINTS = 1000

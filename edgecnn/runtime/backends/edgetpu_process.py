@@ -18,6 +18,7 @@ from typing import IO, Any
 from edgecnn.errors import BackendUnavailableError, DeviceMissingError
 from edgecnn.runtime.backends.edgetpu_devices import Choice
 from edgecnn.runtime.backends.edgetpu_reasons import explain_end, explain_failure
+from edgecnn.runtime.backends.ending import end_process
 
 # The device may first be given its firmware, which takes seconds.
 LOAD_TIMEOUT_S = 60.0
@@ -77,7 +78,7 @@ class EdgeTpuProcess:
         except OSError as exc:
             self._complaints.close()
             raise BackendUnavailableError(f"cannot start the process for the Edge TPU: {exc.strerror}") from exc
-        self.close = weakref.finalize(self, _end, self._process, self._complaints)
+        self.close = weakref.finalize(self, end_process, self._process, self._complaints)
         self.process_id = self._process.pid
         _widen(self._process.stdin)
         self.runtime = self._ask({"library": library, "options": device.options}, b"", load_timeout_s).decode()
@@ -178,16 +179,3 @@ def _widen(pipe: IO[bytes] | None) -> None:
 
         assert pipe is not None, "it is a pipe"
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _end(process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        process.wait(_END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in a driver cannot be ended
-            process.wait(_END_TIMEOUT_S)
-    complaints.close()

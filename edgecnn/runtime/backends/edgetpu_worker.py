@@ -45,7 +45,7 @@ def serve() -> None:
                 _answer(output, LOAD, lambda: _load(networks, model, found, **request))  # noqa: B023  (called at once)
             elif "run" in request:
                 values = stream.read(request["size"])
-                _answer(output, RUN, lambda: _run(*networks[request["run"]], values))  # noqa: B023
+                _answer(output, RUN, lambda: _run(*networks[request["run"]], values))  # noqa: B023  (called at once)
             else:
                 networks.pop(request["close"], None)
 

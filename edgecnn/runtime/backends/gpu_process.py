@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.errors import BackendUnavailableError
+from edgecnn.runtime.backends.ending import end_process
 from edgecnn.runtime.backends.gpu_memory import Ends, make_memory
 from edgecnn.runtime.backends.gpu_reasons import explain
 from edgecnn.runtime.backends.gpu_worker import DONE
@@ -90,7 +91,7 @@ class GpuProcess:
             raise BackendUnavailableError(f"cannot start the process for the GPU: {exc.strerror}") from exc
         finally:
             os.close(descriptor)
-        self.close = weakref.finalize(self, _end, self._process, self._complaints)
+        self.close = weakref.finalize(self, end_process, self._process, self._complaints)
         self.process_id = self._process.pid
         self._values, *self.outputs = ends.arrays(self._memory)
         request = {
@@ -172,19 +173,6 @@ class GpuProcess:
     def _read_complaints(self) -> str:
         self._complaints.seek(0)
         return self._complaints.read(1 << 20).decode("utf-8", "replace")
-
-
-def _end(process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        process.wait(_END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in a driver cannot be ended
-            process.wait(_END_TIMEOUT_S)
-    complaints.close()
 
 
 def _signal_name(number: int) -> str:
