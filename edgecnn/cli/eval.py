@@ -12,6 +12,7 @@ from edgecnn.cli.progress import TerminalProgress
 from edgecnn.data import SPLIT_NAMES, ImageFolder
 from edgecnn.evaluate.comparison import Candidate, Judgement, Pictures, choose_from_splits, choose_pictures, judge
 from edgecnn.evaluate.evaluator import scorer
+from edgecnn.evaluate.intervals import Interval
 from edgecnn.evaluate.rejection import RejectionFigures, judge_unknown
 from edgecnn.modelfile import ModelFile
 from edgecnn.runtime.classifier import Classifier
@@ -20,6 +21,7 @@ from edgecnn.runtime.find_model import find_model
 from edgecnn.train.run_folder import RunFolder, is_run
 
 _MAX_CONFUSION_COLUMNS = 12
+_SIGNIFICANT = 0.05
 
 
 @click.command()
@@ -34,6 +36,11 @@ _MAX_CONFUSION_COLUMNS = 12
     metavar="FOLDER",
     help="Pictures of other things: how well .tflite files tell them from their classes.",
 )
+@click.option(
+    "--robust",
+    is_flag=True,
+    help="Judge them on shifted, darker, brighter, blurred, noisy and compressed pictures, too; 17 times as long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object; a list of them for several models.")
 def command(
     targets: tuple[str, ...],
@@ -42,6 +49,7 @@ def command(
     split: str | None,
     labels: Path | None,
     unknown: Path | None,
+    robust: bool,
     as_json: bool,
 ) -> None:
     """Measure MODELs on the same pictures: runs, .tflite and .onnx files, published models.
@@ -56,7 +64,7 @@ def command(
     pictures = _choose_pictures(folders, list(runs.values()), split)
     candidates = [_candidate(name, runs, labels) for name in models]
     click.echo(f"judging on {len(pictures.pictures)} pictures ({pictures.split}) of {pictures.root}", err=True)
-    judgements = judge(candidates, pictures, TerminalProgress())
+    judgements = judge(candidates, pictures, TerminalProgress(), robust=robust)
     figures = [_judge_unknown(name, runs, labels, pictures, unknown) if unknown else None for name in models]
     for sentence in judgements[0].evaluation.unreadable[:10]:
         click.echo(f"skipped: {sentence}", err=True)
@@ -159,7 +167,10 @@ def _format(judgements: Sequence[Judgement]) -> str:
     if len(judgements) > 1:
         lines += ["", *_drop_table(judgements)]
     for judgement in judgements:
-        lines += ["", f"{judgement.name}, by class:", *_class_table(judgement)]
+        lines += ["", f"{judgement.name}, by class:", *_class_table(judgement), *_scores_line(judgement)]
+    for judgement in judgements:
+        if judgement.robustness is not None:
+            lines += ["", f"{judgement.name}, top 1 of spoiled pictures:", *_robustness_table(judgement)]
     return "\n".join(lines)
 
 
@@ -167,15 +178,48 @@ def _overview(judgements: Sequence[Judgement]) -> list[str]:
     width = max(len("model"), *(len(judgement.name) for judgement in judgements))
     reference = next((judgement.reference for judgement in judgements if judgement.reference), None)
     agrees = f"  agreement with {reference}" if reference else ""
-    lines = [f"{'model':<{width}}  {'top 1':>7}  {'top 3':>7}  {'pictures':>8}  {'MB':>6}  {'ms here':>7}{agrees}"]
+    lines = [
+        f"{'model':<{width}}  {'top 1':>7}  {'(95% interval)':>16}  {'top 3':>7}  {'macro F1':>8}  {'pictures':>8}  "
+        f"{'MB':>6}  {'ms here':>7}{agrees}"
+    ]
     for judgement in judgements:
         metrics = judgement.evaluation.metrics
         size = "" if judgement.num_bytes is None else f"{judgement.num_bytes / 1e6:.2f}"
         share = "" if judgement.agreement is None else f"  {judgement.agreement:.1%}"
         lines.append(
-            f"{judgement.name:<{width}}  {metrics.top1:>7.1%}  {metrics.top3:>7.1%}  {metrics.num:>8}  {size:>6}  "
+            f"{judgement.name:<{width}}  {metrics.top1:>7.1%}  {_range(judgement.certainty.top1):>16}  "
+            f"{metrics.top3:>7.1%}  {metrics.macro_f1:>8.3f}  {metrics.num:>8}  {size:>6}  "
             f"{judgement.ms_per_picture or 0.0:>7.2f}{share}"
         )
+    return [*lines, *(line for judgement in judgements for line in _compare_lines(judgement))]
+
+
+def _range(interval: Interval) -> str:
+    return f"{100 * interval.low:.1f} to {interval.high:.1%}"
+
+
+def _compare_lines(judgement: Judgement) -> list[str]:
+    """Return a sentence on whether a model is better than the one that it is held against; none if there is none."""
+    test = judgement.mcnemar
+    if test is None:
+        return []
+    verdict = "more than chance" if test.p_value < _SIGNIFICANT else "no more than chance would bring"
+    return [
+        f"{judgement.name} won {test.won} and lost {test.lost} pictures against {judgement.reference}: "
+        f"{verdict} (McNemar's exact test, p = {test.p_value:.2g})"
+    ]
+
+
+def _scores_line(judgement: Judgement) -> list[str]:
+    ece = judgement.certainty.ece
+    return [] if ece is None else [f"scores are off by {ece:.1%} on average (expected calibration error)"]
+
+
+def _robustness_table(judgement: Judgement) -> list[str]:
+    lines = []
+    for one in judgement.robustness or ():
+        figures = "  ".join(f"{amount:g}: {top1.value:.1%}" for amount, top1 in zip(one.amounts, one.top1, strict=True))
+        lines.append(f"{one.change:<10}  {figures}  ({one.unit})")
     return lines
 
 

@@ -14,7 +14,7 @@ from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.data.folder import Picture
 from edgecnn.data.pixels import iter_pixels
 from edgecnn.errors import DatasetError
-from edgecnn.evaluate.metrics import Metrics, evaluate_scores
+from edgecnn.evaluate.metrics import Metrics, canonical_classes, evaluate_scores
 from edgecnn.runtime.classifier import Classifier
 
 BATCH = 32
@@ -28,14 +28,23 @@ class Evaluation:
     Attributes:
         metrics: the figures.
         scores: float32, shape (N, C).
+        truths: int64, shape (N,), the true classes; of several of one name the first, as ``answers``.
+        answers: int64, shape (N,), the classes with the best scores.
         pictures: the N pictures that were judged.
         unreadable: one sentence for each picture that could not be.
     """
 
     metrics: Metrics
     scores: NDArray[np.float32]
+    truths: NDArray[np.int64]
+    answers: NDArray[np.int64]
     pictures: tuple[Picture, ...]
     unreadable: tuple[str, ...]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each picture was recognized: bool, shape (N,)."""
+        return np.asarray(self.truths == self.answers)
 
 
 def evaluate(
@@ -83,9 +92,12 @@ def evaluate(
         raise DatasetError(unreadable[0] if unreadable else f"there are no pictures to judge under {root}")
     all_scores = np.concatenate(scores)
     truths = np.array([picture.label_index for picture in kept], np.int64)
+    classes = canonical_classes(labels)
     return Evaluation(
         metrics=evaluate_scores(all_scores, truths, labels),
         scores=all_scores,
+        truths=classes[truths],
+        answers=classes[all_scores.argmax(axis=1)],
         pictures=tuple(kept),
         unreadable=tuple(unreadable),
     )

@@ -35,6 +35,7 @@ class Metrics:
         top1: share of pictures whose best class is the true one, 0 to 1.
         top3: share whose true class is among the best three.
         num: pictures that were judged.
+        macro_f1: mean of the F1 of all classes that have pictures: rare ones count as much as others.
         per_class: figures by label, in label order.
         confusion: counts; row = true class, column = predicted class, in label order.
     """
@@ -42,6 +43,7 @@ class Metrics:
     top1: float
     top3: float
     num: int
+    macro_f1: float
     per_class: dict[str, ClassMetrics]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -68,8 +70,7 @@ def evaluate_scores(scores: NDArray[np.float32], label_indices: NDArray[np.int64
     num, num_classes = scores.shape
     if num == 0 or label_indices.shape != (num,) or num_classes != len(labels):
         raise ValueError(f"{scores.shape} scores do not fit {label_indices.shape} truths and {len(labels)} labels")
-    first_of = {label: index for index, label in reversed(list(enumerate(labels)))}
-    canonical = np.array([first_of[label] for label in labels])
+    canonical = canonical_classes(labels)
     truths = canonical[label_indices]
     ranking = canonical[np.argsort(-scores, axis=1, kind="stable")[:, :3]]
     hits = ranking == truths[:, None]
@@ -79,9 +80,32 @@ def evaluate_scores(scores: NDArray[np.float32], label_indices: NDArray[np.int64
         top1=float(hits[:, 0].mean()),
         top3=float(hits.any(axis=1).mean()),
         num=num,
-        per_class={label: _class_metrics(confusion, first_of[label]) for label in labels},
+        macro_f1=macro_f1(truths, ranking[:, 0]),
+        per_class={
+            label: _class_metrics(confusion, int(index)) for label, index in zip(labels, canonical, strict=True)
+        },
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
+
+
+def canonical_classes(labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return for each class the first one of the same name: int64, shape (C,)."""
+    first_of = {label: index for index, label in reversed(list(enumerate(labels)))}
+    return np.array([first_of[label] for label in labels], np.int64)
+
+
+def macro_f1(truths: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+    """Return the mean F1 of the classes that have pictures, 0 to 1.
+
+    Args:
+        truths: int64, shape (N,), the true classes.
+        answers: int64, shape (N,), the classes that were given.
+    """
+    size = int(max(truths.max(), answers.max())) + 1
+    num, given = np.bincount(truths, minlength=size), np.bincount(answers, minlength=size)
+    right = np.bincount(truths[truths == answers], minlength=size)
+    there = num > 0
+    return float((2 * right[there] / (num[there] + given[there])).mean())
 
 
 def agreement(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

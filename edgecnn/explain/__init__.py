@@ -5,7 +5,7 @@ look = network.look(load_input(Path("rose.jpg"), network.file.contract))
 feature_maps(look, "conv1")       # float32, shape (rows, columns, channels)
 """
 
-from edgecnn.explain.changes import CHANGES, Change
+from edgecnn.evaluate.changes import CHANGES, Change
 from edgecnn.explain.clamp import Clamp, clamp_of
 from edgecnn.explain.comparison import Difference, LayerPair, compare, difference
 from edgecnn.explain.counts import ARTICLE, DenseEquivalent, DenseSize, LayerCount, dense_equivalent, layer_counts

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecnn.errors import ModelFileError
-from edgecnn.explain.changes import CHANGES, shift_by
+from edgecnn.evaluate.changes import CHANGES, shift_by
 from edgecnn.explain.field import ReceptiveField, receptive_field
 from edgecnn.explain.maps import feature_maps
 from edgecnn.explain.network import LayerKey, Network

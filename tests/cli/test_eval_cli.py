@@ -54,6 +54,42 @@ def test_one_model_gives_one_object_with_the_promised_keys(
     assert sum(judged["confusion"][index][index] for index in range(4)) / 48 == pytest.approx(judged["top1"])
 
 
+def test_every_figure_comes_with_how_far_it_is_to_be_believed(
+    model_file: Path, picture_folder: Path, run_edgecnn: RunEdgecnn
+) -> None:
+    judged = json.loads(run_edgecnn("eval", model_file, picture_folder, "--json").stdout)
+    low, high = judged["intervals"]["top1"]
+    assert low < judged["top1"] <= high
+    assert high - low > 0.05  # 48 pictures deserve a wide bar
+    low, high = judged["intervals"]["macro_f1"]
+    assert low <= judged["macro_f1"] <= high
+    assert set(judged["intervals"]["recall"]) == set(judged["per_class"])
+    assert sum(part["num"] for part in judged["calibration"]) == 48
+    assert 0.0 <= judged["ece"] <= 1.0
+    assert judged["mcnemar"] is None
+    assert "robustness" not in judged
+
+
+def test_two_models_are_compared_by_the_pictures_that_only_one_of_them_knows(
+    model_file: Path, picture_folder: Path, run_edgecnn: RunEdgecnn
+) -> None:
+    done = run_edgecnn("eval", model_file, model_file, picture_folder)
+    assert "won 0 and lost 0 pictures" in done.stdout
+    assert "no more than chance" in done.stdout
+
+
+def test_robust_judges_spoiled_pictures_too(model_file: Path, picture_folder: Path, run_edgecnn: RunEdgecnn) -> None:
+    judged = json.loads(run_edgecnn("eval", model_file, picture_folder, "--robust", "--json").stdout)
+    spoiled = {one["change"]: one for one in judged["robustness"]}
+    assert set(spoiled) == {"shift", "brightness", "blur", "noise", "jpeg"}
+    for one in spoiled.values():
+        assert len(one["amounts"]) == len(one["top1"])
+        assert all(share["low"] <= share["value"] <= share["high"] for share in one["top1"])
+    noise = [share["value"] for share in spoiled["noise"]["top1"]]
+    assert noise[-1] <= noise[0] <= judged["top1"]
+    assert "jpeg" in run_edgecnn("eval", model_file, picture_folder, "--robust").stdout
+
+
 def test_people_get_a_table(model_file: Path, picture_folder: Path, run_edgecnn: RunEdgecnn) -> None:
     done = run_edgecnn("eval", model_file, picture_folder)
     assert done.returncode == 0

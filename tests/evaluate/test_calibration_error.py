@@ -45,5 +45,5 @@ def test_what_does_not_fit_together_is_refused() -> None:
         (np.ones((2, 2)), np.zeros(3, np.int64), 15),
         (np.ones((2, 2)), np.zeros(2, np.int64), 0),
     ):
-        with pytest.raises(ValueError, match="give no error in"):
+        with pytest.raises(ValueError, match="give no curve in"):
             expected_calibration_error(scores, truths, bins)

@@ -21,8 +21,8 @@ from selenium.webdriver.common.keys import Keys
 from edgecnn.data import ImageFolder, Picture, load_pixels
 from edgecnn.errors import EdgecnnError, ExportError
 from edgecnn.evaluate.calibration_error import expected_calibration_error
+from edgecnn.evaluate.intervals import drop_interval, share_interval
 from edgecnn.export.report import ReportMaterial, check_report_path, report_to_json, write_report
-from edgecnn.export.report.intervals import drop_interval, share_interval
 from edgecnn.export.report.reliability import reliability
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.graph import Graph

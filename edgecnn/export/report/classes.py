@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn.evaluate.intervals import drop_interval, share_interval
 from edgecnn.evaluate.metrics import evaluate_scores
 from edgecnn.export.report.contents import ChangedPicture, ClassChange, Verdict
-from edgecnn.export.report.intervals import drop_interval, share_interval
 from edgecnn.export.report.material import ReportMaterial
 
 MAX_CHANGED = 36

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgecnn.export.report.intervals import Interval
+from edgecnn.evaluate.calibration_error import CalibrationBin
+from edgecnn.evaluate.intervals import Interval
 from edgecnn.modelfile.manifest import Manifest
 
 
@@ -136,22 +137,11 @@ class ChangedPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReliabilityBin:
-    """Pictures whose best score lies between ``low`` and ``high``: their mean score and the share that was right."""
-
-    low: float
-    high: float
-    num: int
-    score: float
-    right: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
     """How far scores are what they promise: bins, and the expected calibration error, 0 to 1."""
 
     title: str
-    bins: tuple[ReliabilityBin, ...]
+    bins: tuple[CalibrationBin, ...]
     ece: float
 
 

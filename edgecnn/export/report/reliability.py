@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.evaluate.calibration_error import expected_calibration_error
-from edgecnn.export.report.contents import Reliability, ReliabilityBin
+from edgecnn.evaluate.calibration_error import calibration_curve, expected_calibration_error
+from edgecnn.export.report.contents import Reliability
 from edgecnn.export.report.material import ReportMaterial
-
-NUM_BINS = 15  # as in the paper
 
 
 def measure_reliability(material: ReportMaterial) -> tuple[Reliability, ...]:
@@ -38,22 +36,7 @@ def reliability(title: str, scores: NDArray[np.float32], truths: NDArray[np.int6
     Reference:
         Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599, equation 3.
     """
-    best = np.clip(scores.max(axis=1).astype(np.float64), 0.0, 1.0)
-    right = scores.argmax(axis=1) == truths
-    # A score on the border belongs to the bin below it, as in the paper.
-    places = np.clip(np.ceil(best * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
-    bins = tuple(
-        ReliabilityBin(
-            low=index / NUM_BINS,
-            high=(index + 1) / NUM_BINS,
-            num=int(members.sum()),
-            score=float(best[members].mean()),
-            right=float(right[members].mean()),
-        )
-        for index in range(NUM_BINS)
-        if (members := places == index).any()
-    )
-    return Reliability(title=title, bins=bins, ece=expected_calibration_error(scores, truths, NUM_BINS))
+    return Reliability(title=title, bins=calibration_curve(scores, truths), ece=expected_calibration_error(scores, truths))
 
 
 def _undo_temperature(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

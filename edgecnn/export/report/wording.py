@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgecnn.evaluate.intervals import Interval
 from edgecnn.export.report.contents import ChannelRanges, TensorRange
-from edgecnn.export.report.intervals import Interval
 
 _MINUS, _TO = "\N{MINUS SIGN}", "\N{EN DASH}"
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.imaging.geometry import as_uint8, warp
+from edgecnn.imaging import decode_picture, encode_jpeg, upright, warp
+from edgecnn.imaging.geometry import as_uint8
 from edgecnn.imaging.opencv import cv2
 
 Pixels = NDArray[np.uint8]
@@ -79,6 +80,11 @@ def _noise(pixels: Pixels, amount: float, seed: int) -> Pixels:
     return noisy
 
 
+def _jpeg(pixels: Pixels, amount: float, seed: int) -> Pixels:
+    spoiled = upright(decode_picture(encode_jpeg(pixels, round(amount)), "a compressed picture"))
+    return np.ascontiguousarray(spoiled[:, :, ::-1])  # BGR to RGB
+
+
 CHANGES: dict[str, Change] = {
     "shift": Change(
         unit="% of the width to the right", nothing=0.0, amounts=(-30, -20, -10, -5, 0, 5, 10, 20, 30), apply=_shift
@@ -102,3 +108,5 @@ CHANGES: dict[str, Change] = {
         unit="of 255 (standard deviation)", nothing=0.0, amounts=(0, 5, 10, 20, 30, 45, 60, 90), apply=_noise
     ),
 }
+# Of its strengths none leaves a picture as it is, so it has no curve through that point.
+JPEG = Change(unit="JPEG quality, 1 to 100", nothing=100.0, amounts=(90, 70, 50, 30, 20, 10), apply=_jpeg)
