@@ -6,6 +6,7 @@ becomes the same bytes everywhere.
 
 from edgecnn.imaging.decoding import (
     decode,
+    decode_brightness,
     decode_picture,
     encode_jpeg,
     encode_png,
@@ -13,19 +14,26 @@ from edgecnn.imaging.decoding import (
     load_input,
     read_bytes,
 )
-from edgecnn.imaging.geometry import FIT_FILL, region_px, resize, to_input, upright, warp
+from edgecnn.imaging.geometry import FIT_FILL, region_px, resize, shrink, to_input, upright, warp
+from edgecnn.imaging.quality import ends_in_fill, measure_blur, measure_levels, one_thread
 
 __all__ = [
     "FIT_FILL",
     "decode",
+    "decode_brightness",
     "decode_picture",
     "encode_jpeg",
     "encode_png",
+    "ends_in_fill",
     "is_picture_name",
     "load_input",
+    "measure_blur",
+    "measure_levels",
+    "one_thread",
     "read_bytes",
     "region_px",
     "resize",
+    "shrink",
     "to_input",
     "upright",
     "warp",

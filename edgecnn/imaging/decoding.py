@@ -99,32 +99,54 @@ def decode_picture(data: bytes, name: str, contract: InputContract | None = None
     Raises:
         DatasetError: the data are not a picture, are cut short, or are absurdly large.
     """
+    return Frame(pixels=_decode(data, name, contract, view), color_order="bgr", name=name, view=view)
+
+
+def decode_brightness(data: bytes, name: str, contract: InputContract | None = None) -> NDArray[np.uint8]:
+    """Turn the bytes of a picture file into its brightness alone: uint8, shape (H, W), upright.
+
+    Arguments, errors and scale are those of ``decode_picture``; a JPEG takes a third less time.
+    """
+    pixels = _decode(data, name, contract, WHOLE, colors=False)
+    return pixels if pixels.ndim == 2 else as_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
+
+
+def _decode(
+    data: bytes, name: str, contract: InputContract | None, view: View, *, colors: bool = True
+) -> NDArray[np.uint8]:
     buffer = np.frombuffer(data, np.uint8)
     if not data:
         raise DatasetError(f"{name} is empty; delete it or replace it by a picture")
     try:
-        pixels = _decode_jpeg(data, buffer, contract, view) if data[:2] == b"\xff\xd8" else _decode_other(data, buffer)
+        if data[:2] == b"\xff\xd8":
+            pixels = _decode_jpeg(data, buffer, contract, view, colors=colors)
+        else:
+            pixels = _decode_other(data, buffer)
     except cv2.error as exc:
         raise DatasetError(f"{name} cannot be decoded: {exc.err}") from exc
     if pixels is None:
         raise DatasetError(f"{name} is {_describe_damage(data)}; delete it or replace it by a whole picture")
-    return Frame(pixels=pixels, color_order="bgr", name=name, view=view)
+    return pixels
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return an RGB picture, uint8 (H, W, 3), as a lossless PNG file."""
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    """Return a picture, uint8, RGB (H, W, 3) or grey (H, W), as a lossless PNG file."""
+    _, encoded = cv2.imencode(".png", _to_bgr(pixels))
     return bytes(encoded.tobytes())
 
 
 def encode_jpeg(pixels: NDArray[np.uint8], quality: int = 85) -> bytes:
-    """Return an RGB picture, uint8 (H, W, 3), as a JPEG file for people to look at; quality is 1 to 100."""
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    """Return a picture, uint8, RGB (H, W, 3) or grey (H, W), as a JPEG file for people; quality is 1 to 100."""
+    _, encoded = cv2.imencode(".jpg", _to_bgr(pixels), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(encoded.tobytes())
 
 
+def _to_bgr(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels if pixels.ndim == 2 else as_uint8(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+
+
 def _decode_jpeg(
-    data: bytes, buffer: NDArray[np.uint8], contract: InputContract | None, view: View
+    data: bytes, buffer: NDArray[np.uint8], contract: InputContract | None, view: View, *, colors: bool
 ) -> NDArray[np.uint8] | None:
     header = _jpeg_header(data)
     # Older OpenCV fills a JPEG that is cut short with grey and says nothing: look for its end.
@@ -133,7 +155,7 @@ def _decode_jpeg(
     if header.width * header.height > MAX_PICTURE_PIXELS:
         return None
     flag = _reduced_flag(header.width, header.height, contract, view) if contract else cv2.IMREAD_COLOR
-    decoded = cv2.imdecode(buffer, flag)
+    decoded = cv2.imdecode(buffer, flag if colors else flag & ~cv2.IMREAD_COLOR)
     return None if decoded is None else as_uint8(decoded)
 
 

@@ -60,6 +60,13 @@ def resize(pixels: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.ui
     return pixels if (columns, rows) == size_wh else _linear(pixels, size_wh)
 
 
+def shrink(pixels: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
+    """Resize a picture, uint8 (H, W, C), until no side is longer than so many pixels; smaller ones stay as they are."""
+    rows, columns = pixels.shape[:2]
+    factor = min(1.0, longest_side / max(rows, columns))
+    return resize(pixels, (max(1, round(columns * factor)), max(1, round(rows * factor))))
+
+
 def warp(pixels: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Move a picture under an affine map, repeating its edge where nothing else is known.
 

@@ -6,6 +6,8 @@ import os
 
 # OpenCV writes its own complaints to stderr, beside the one sentence that edgecnn raises.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+# A PNG of 100 kB may declare 900 million pixels, which take 4 GB and twelve seconds.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 
 try:
     import cv2

@@ -11,7 +11,7 @@ from PIL import Image
 from edgecnn.core.contract import AspectRule, InputContract
 from edgecnn.core.frame import Frame
 from edgecnn.core.synthetic import synthetic_picture
-from edgecnn.imaging import FIT_FILL, decode_picture, encode_png, resize, to_input, warp
+from edgecnn.imaging import FIT_FILL, decode_picture, encode_png, resize, shrink, to_input, warp
 
 Pixels = NDArray[np.uint8]
 
@@ -210,3 +210,11 @@ def test_golden_pictures_of_the_input_size_pass_through_a_png_unchanged() -> Non
     picture = synthetic_picture(11, 96, 96)
     decoded = decode_picture(encode_png(picture), "golden/0.png")
     np.testing.assert_array_equal(to_input(decoded, InputContract(width=96, height=96)), picture)
+
+
+def test_a_picture_is_shrunk_in_its_own_shape_until_its_longest_side_fits() -> None:
+    pixels = np.full((30, 400, 3), 7, np.uint8)
+    assert shrink(pixels, 100).shape == (8, 100, 3)
+    assert shrink(pixels[:1], 100).shape == (1, 100, 3)
+    assert shrink(pixels, 400) is pixels
+    assert (shrink(pixels, 100) == 7).all()
