@@ -11,15 +11,17 @@ from edgecnn.explain.comparison import Difference, LayerPair, compare, differenc
 from edgecnn.explain.counts import ARTICLE, DenseEquivalent, DenseSize, LayerCount, dense_equivalent, layer_counts
 from edgecnn.explain.decision import Contributions, class_activation_map, contributions, has_class_activation_map
 from edgecnn.explain.faithful import Faithfulness, faithfulness
-from edgecnn.explain.field import Box, ReceptiveField, receptive_field
-from edgecnn.explain.heat import HeatMap, enlarge, heat_map, occlusion_map
+from edgecnn.explain.field import Box, ReceptiveField, receptive_field, receptive_fields
+from edgecnn.explain.heat import HeatMap, enlarge, heat_map, occlusion_map, occlusion_maps
 from edgecnn.explain.layer import PICTURE, Layer
 from edgecnn.explain.maps import before_activation, biases, feature_maps, filters, zero_share
+from edgecnn.explain.moved import Equivariance, equivariance, equivariances
 from edgecnn.explain.network import Look, Network
-from edgecnn.explain.patches import Patch, TopPatches, cut, top_patches
-from edgecnn.explain.place import Equivariance, InvarianceCurve, equivariance, invariance_curve
+from edgecnn.explain.patches import LayerPatches, Patch, TopPatches, cut, top_patches
+from edgecnn.explain.place import InvarianceCurve, invariance_curve
+from edgecnn.explain.pooling import PoolWindow, pool_window
 from edgecnn.explain.window import Window
-from edgecnn.explain.windows import PoolWindow, WindowSum, pool_window, window_sum
+from edgecnn.explain.windows import WindowSum, window_sum, window_sums
 
 __all__ = [
     "ARTICLE",
@@ -39,6 +41,7 @@ __all__ = [
     "Layer",
     "LayerCount",
     "LayerPair",
+    "LayerPatches",
     "Look",
     "Network",
     "Patch",
@@ -58,6 +61,7 @@ __all__ = [
     "difference",
     "enlarge",
     "equivariance",
+    "equivariances",
     "faithfulness",
     "feature_maps",
     "filters",
@@ -66,9 +70,12 @@ __all__ = [
     "invariance_curve",
     "layer_counts",
     "occlusion_map",
+    "occlusion_maps",
     "pool_window",
     "receptive_field",
+    "receptive_fields",
     "top_patches",
     "window_sum",
+    "window_sums",
     "zero_share",
 ]

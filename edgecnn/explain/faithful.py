@@ -24,10 +24,8 @@ class Faithfulness:
         shares: float64, shape (S + 1,): share of the picture that is covered, or shown; 0 to 1.
         deletion: float64, shape (S + 1,): the class's score when that share is covered, hottest first.
         insertion: float64, shape (S + 1,): its score when only that share is shown, the rest blurred.
-        deletion_area: mean of ``deletion``: the lower, the sooner the class is lost.
-        insertion_area: mean of ``insertion``: the higher, the sooner the class is found.
-        random_deletion_area: the same of random maps of the same grain.
-        random_insertion_area: the same of random maps.
+        random_deletions: float64, shape (R, S + 1): ``deletion`` of random maps of the same grain.
+        random_insertions: float64, shape (R, S + 1): ``insertion`` of these maps.
 
     Reference:
         Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models",
@@ -37,14 +35,38 @@ class Faithfulness:
     shares: NDArray[np.float64]
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
-    deletion_area: float
-    insertion_area: float
-    random_deletion_area: float
-    random_insertion_area: float
+    random_deletions: NDArray[np.float64]
+    random_insertions: NDArray[np.float64]
+
+    @property
+    def deletion_area(self) -> float:
+        """Mean of ``deletion``: the lower, the sooner the class is lost."""
+        return _area(self.deletion)
+
+    @property
+    def insertion_area(self) -> float:
+        """Mean of ``insertion``: the higher, the sooner the class is found."""
+        return _area(self.insertion)
+
+    @property
+    def random_deletion_area(self) -> float:
+        """The mean of ``deletion_area`` over the random maps; not a number without them."""
+        return _mean_area(self.random_deletions)
+
+    @property
+    def random_insertion_area(self) -> float:
+        """The mean of ``insertion_area`` over the random maps; not a number without them."""
+        return _mean_area(self.random_insertions)
+
+    @property
+    def num_beaten(self) -> int:
+        """How many of the R random maps are worse by both measures."""
+        pairs = zip(self.random_deletions, self.random_insertions, strict=True)
+        return sum(self.deletion_area < _area(gone) and self.insertion_area > _area(shown) for gone, shown in pairs)
 
     @property
     def is_better_than_chance(self) -> bool:
-        """Whether the map beats random ones by both measures."""
+        """Whether the map beats the mean of random ones by both measures."""
         loses = self.deletion_area < self.random_deletion_area
         return loses and self.insertion_area > self.random_insertion_area
 
@@ -62,7 +84,7 @@ def faithfulness(
     """Cover and show the picture in the order of a heat map, and see how fast the class goes and comes.
 
     Args:
-        network: the network; it runs ``2 * (steps + 1) * (repeats + 1)`` times.
+        network: the network; it runs ``2 * (steps - 1) * (repeats + 1) + 4`` times.
         pixels: uint8, shape (height, width, 3), RGB, values 0 to 255, at the input's size.
         heat: float32, shape (rows, columns), of any size.
         class_index: which class; None takes the file's answer.
@@ -74,50 +96,65 @@ def faithfulness(
         ValueError: there is no such class, or the picture has another size.
     """
     wanted = network.look(pixels).class_or_best(class_index)
-    mean, blurred = np.broadcast_to(mean_colour(pixels), pixels.shape), _blur(pixels)
+    mean, blurred = np.broadcast_to(mean_colour(pixels), pixels.shape), blur(pixels)
+    size_wh = pixels.shape[1], pixels.shape[0]
+
+    # Where everything is covered or shown, the order no longer matters.
+    whole, grey, soft = (float(network.scores(one)[wanted]) for one in (pixels, np.array(mean), blurred))
 
     def curves(order: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        deletion = _curve(network, pixels, mean, order, steps, wanted)
-        return deletion, _curve(network, blurred, pixels, order, steps, wanted)
+        gone = _between(network, pixels, mean, order, steps, wanted)
+        shown = _between(network, blurred, pixels, order, steps, wanted)
+        return np.array([whole, *gone, grey]), np.array([soft, *shown, whole])
 
-    deletion, insertion = curves(_hottest_first(heat, pixels))
+    deletion, insertion = curves(hottest_first(heat, size_wh))
     rng = np.random.default_rng(seed)
-    chance = [curves(_hottest_first(rng.random(heat.shape, np.float32), pixels)) for _ in range(repeats)]
-    random = np.mean([[_area(gone), _area(shown)] for gone, shown in chance], axis=0) if chance else (np.nan, np.nan)
+    random = [curves(hottest_first(rng.random(heat.shape, np.float32), size_wh)) for _ in range(repeats)]
     return Faithfulness(
         shares=np.linspace(0.0, 1.0, steps + 1),
         deletion=deletion,
         insertion=insertion,
-        deletion_area=_area(deletion),
-        insertion_area=_area(insertion),
-        random_deletion_area=float(random[0]),
-        random_insertion_area=float(random[1]),
+        random_deletions=np.array([gone for gone, _ in random]).reshape(repeats, steps + 1),
+        random_insertions=np.array([shown for _, shown in random]).reshape(repeats, steps + 1),
     )
 
 
-def _curve(
+def hottest_first(heat: NDArray[np.float32], size_wh: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the order in which ``faithfulness`` covers pixels.
+
+    Args:
+        heat: float32, shape (rows, columns), of any size.
+        size_wh: width and height of the picture, pixels.
+
+    Returns:
+        int64, shape (height * width,): indices of pixels, counted row by row.
+    """
+    order: NDArray[np.int64] = np.argsort(-enlarge(heat, size_wh).reshape(-1), kind="stable")
+    return order
+
+
+def blur(pixels: Pixels) -> Pixels:
+    """Return the picture that ``faithfulness`` inserts into: uint8, same shape."""
+    sigma = _BLUR_SHARE * max(pixels.shape[:2])
+    return as_uint8(cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+
+
+def _between(
     network: Network, old: Pixels, new: NDArray[np.uint8], order: NDArray[np.int64], steps: int, wanted: int
-) -> NDArray[np.float64]:
-    """Return the class's score while the pixels of one picture give way to another's, in an order."""
+) -> list[float]:
+    """Return the class's score on the way from one picture to another, whose pixels come in an order."""
     scores = []
-    for share in np.linspace(0.0, 1.0, steps + 1):
+    for share in np.linspace(0.0, 1.0, steps + 1)[1:-1]:
         picture = old.reshape(-1, 3).copy()
         gone = order[: round(share * len(order))]
         picture[gone] = new.reshape(-1, 3)[gone]
         scores.append(float(network.scores(picture.reshape(old.shape))[wanted]))
-    return np.array(scores)
-
-
-def _hottest_first(heat: NDArray[np.float32], pixels: Pixels) -> NDArray[np.int64]:
-    smooth = enlarge(heat, (pixels.shape[1], pixels.shape[0]))
-    order: NDArray[np.int64] = np.argsort(-smooth.reshape(-1), kind="stable")
-    return order
+    return scores
 
 
 def _area(curve: NDArray[np.float64]) -> float:
     return float((curve[1:] + curve[:-1]).mean() / 2)
 
 
-def _blur(pixels: Pixels) -> Pixels:
-    sigma = _BLUR_SHARE * max(pixels.shape[:2])
-    return as_uint8(cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+def _mean_area(curves: NDArray[np.float64]) -> float:
+    return float(np.mean([_area(curve) for curve in curves])) if len(curves) else float("nan")

@@ -72,10 +72,14 @@ class ReceptiveField:
 
         The box is empty for a cell that sees nothing but padding.
         """
-        (top, bottom), (left, right) = self.rows[y].tolist(), self.columns[x].tolist()
-        if top > bottom or left > right:
-            return Box(0, 0, 0, 0)
-        return Box(top, left, bottom + 1, right + 1)
+        return Box(*self.boxes(np.array([y, x])).tolist())
+
+    def boxes(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what many cells, shape (…, 2), row and column, see: int64, shape (…, 4), in the order of ``Box``."""
+        rows, columns = self.rows[cells[..., 0]], self.columns[cells[..., 1]]
+        ends = np.stack([rows[..., 0], columns[..., 0], rows[..., 1] + 1, columns[..., 1] + 1], axis=-1)
+        sees = (rows[..., 0] <= rows[..., 1]) & (columns[..., 0] <= columns[..., 1])
+        return np.where(sees[..., np.newaxis], ends, 0)
 
 
 def receptive_field(network: Network, layer: LayerKey) -> ReceptiveField:
@@ -88,26 +92,32 @@ def receptive_field(network: Network, layer: LayerKey) -> ReceptiveField:
         Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
         Distill 2019, doi:10.23915/distill.00021.
     """
-    found = network.layer(layer)
-    contract = network.file.contract
-    down = _follow(network.layers, found.index, 0, contract.height)
-    across = _follow(network.layers, found.index, 1, contract.width)
-    return ReceptiveField(
-        size_hw=(down.size, across.size),
-        stride_hw=(down.stride, across.stride),
-        start_hw=(down.start, across.start),
-        rows=np.stack([down.first, down.last], axis=1),
-        columns=np.stack([across.first, across.last], axis=1),
+    return receptive_fields(network)[network.layer(layer).index]
+
+
+def receptive_fields(network: Network) -> tuple[ReceptiveField, ...]:
+    """Return what ``receptive_field`` returns for all layers, going through the network once."""
+    layers, contract = network.layers, network.file.contract
+    both = zip(_follow(layers, 0, contract.height), _follow(layers, 1, contract.width), strict=True)
+    return tuple(
+        ReceptiveField(
+            size_hw=(down.size, across.size),
+            stride_hw=(down.stride, across.stride),
+            start_hw=(down.start, across.start),
+            rows=np.stack([down.first, down.last], axis=1),
+            columns=np.stack([across.first, across.last], axis=1),
+        )
+        for down, across in both
     )
 
 
-def _follow(layers: tuple[Layer, ...], wanted: int, axis: int, side: int) -> _Reach:
-    """Return the reach of a layer along an axis, going through the layers before it in order."""
+def _follow(layers: tuple[Layer, ...], axis: int, side: int) -> list[_Reach]:
+    """Return the reach of each layer along an axis; the layers are in order from the first."""
     pixels = np.arange(side)
     reaches = {PICTURE: _Reach(pixels, pixels, 1, 1, 0)}
-    for layer in layers[: wanted + 1]:
+    for layer in layers:
         reaches[layer.index] = _reach_of(layer, [reaches[source] for source in layer.sources], axis, side)
-    return reaches[wanted]
+    return [reaches[layer.index] for layer in layers]
 
 
 def _reach_of(layer: Layer, sources: list[_Reach], axis: int, side: int) -> _Reach:

@@ -135,9 +135,9 @@ def _through_activation(look: Look, step: Layer, pull: NDArray[np.float64]) -> t
 def _through(look: Look, step: Layer, pull: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Return the pull on a step's input, and what its bias adds."""
     if step.kind in _WEIGHTED:
-        weights = filters(look.network, step).astype(np.float64)
         flat = pull.reshape(-1)
-        back = np.tensordot(flat, weights, axes=1)
+        pulled = np.flatnonzero(flat)  # of a thousand classes it is one
+        back = np.tensordot(flat[pulled], filters(look.network, step)[pulled].astype(np.float64), axes=1)
         return back.reshape(step.input_shape), float(flat @ biases(look.network, step))
     if step.kind in _AVERAGES:
         rows, columns, _ = step.input_shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,22 +74,45 @@ def occlusion_map(
     Reference:
         Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", arXiv:1311.2901, 4.2.
     """
+    wanted = network.look(pixels).class_or_best(class_index)
+    one: NDArray[np.float32] = occlusion_maps(network, pixels, [wanted], cells=cells, cover=cover)[0]
+    return one
+
+
+def occlusion_maps(
+    network: Network, pixels: Pixels, class_indices: Sequence[int], *, cells: int = 12, cover: int = 2
+) -> NDArray[np.float32]:
+    """Return the occlusion maps of several classes, in as many runs as that of one takes.
+
+    Args:
+        network: the network.
+        pixels: uint8, shape (height, width, 3), RGB, values 0 to 255, at the input's size.
+        class_indices: N classes.
+        cells: rows and columns of a map, from 2.
+        cover: rows and columns of cells under the square, from 1.
+
+    Returns:
+        float32, shape (N, cells, cells); see ``occlusion_map``.
+
+    Raises:
+        ValueError: there is no such class, or the picture has another size.
+    """
     look = network.look(pixels)
-    wanted = look.class_or_best(class_index)
+    wanted = [look.class_or_best(class_index) for class_index in class_indices]
     logits = find_head(network).logits
 
-    def strength(picture: Pixels) -> float:
-        return float(network.look(picture).values(logits).reshape(-1)[wanted])
+    def strength(picture: Pixels) -> NDArray[np.float32]:
+        return network.look(picture).values(logits).reshape(-1)[wanted]
 
     whole, grey = strength(pixels), mean_colour(pixels)
     rows, columns = _edges(pixels.shape[0], cells), _edges(pixels.shape[1], cells)
-    losses, times = np.zeros((cells, cells)), np.zeros((cells, cells))
+    losses, times = np.zeros((len(wanted), cells, cells)), np.zeros((cells, cells))
     for top in range(1 - cover, cells):
         for left in range(1 - cover, cells):
             here = slice(max(top, 0), min(top + cover, cells)), slice(max(left, 0), min(left + cover, cells))
             covered = pixels.copy()
             covered[rows[here[0].start] : rows[here[0].stop], columns[here[1].start] : columns[here[1].stop]] = grey
-            losses[here] += whole - strength(covered)
+            losses[(slice(None), *here)] += (whole - strength(covered))[:, np.newaxis, np.newaxis]
             times[here] += 1
     return (losses / times).astype(np.float32)
 

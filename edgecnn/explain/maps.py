@@ -56,11 +56,16 @@ def biases(network: Network, layer: LayerKey) -> NDArray[np.float32]:
     return np.zeros(len(filters(network, found)), np.float32)
 
 
-def before_activation(look: Look, layer: LayerKey) -> NDArray[np.float32]:
+def before_activation(look: Look, layer: LayerKey, channels: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
     """Return a convolution's or dense layer's sums before its activation, and before any rounding.
 
     A file with a fused activation holds no such values: they are computed here, from the inputs and the
     weights that the file has. Where an operator of its own follows, these are the convolution's own values.
+
+    Args:
+        look: the picture in the network.
+        layer: a convolution or a dense layer.
+        channels: which maps, in this order, so that the others need not be computed; None takes all.
 
     Returns:
         float32, shape (rows, columns, channels); a vector is (1, 1, channels).
@@ -71,13 +76,21 @@ def before_activation(look: Look, layer: LayerKey) -> NDArray[np.float32]:
     found = look.network.layer(layer)
     weights, bias = filters(look.network, found), biases(look.network, found)
     values = look.input_values(found)
+    wanted = np.arange(len(weights)) if channels is None else channels
     if found.kind == "dense":
-        sums = values.reshape(-1, weights.shape[3]).astype(np.float64) @ weights[:, 0, 0].T.astype(np.float64)
-        return (sums + bias).astype(np.float32)[np.newaxis]
+        inputs = values.reshape(-1, weights.shape[3]).astype(np.float64)
+        totals: NDArray[np.float64] = inputs @ weights[wanted, 0, 0].T.astype(np.float64) + bias[wanted]
+        return totals.astype(np.float32)[np.newaxis]
     assert found.window is not None
-    slide = convolve_each if found.kind == "depthwise" else convolve
     output_hw = found.output_shape[0], found.output_shape[1]
-    return (slide(values, weights, found.window, output_hw) + bias).astype(np.float32)
+    if found.kind == "depthwise":
+        seen = wanted // (len(weights) // values.shape[2])
+        sums = convolve_each(values[:, :, seen], weights[wanted], found.window, output_hw)
+    elif weights.shape[3] == values.shape[2]:
+        sums = convolve(values, weights[wanted], found.window, output_hw)
+    else:  # in groups, which share out all outputs among them
+        sums = convolve(values, weights, found.window, output_hw)[:, :, wanted]
+    return (sums + bias[wanted]).astype(np.float32)
 
 
 def zero_share(look: Look, layer: LayerKey) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.data.folder import Picture
 from edgecnn.data.pixels import iter_pixels
 from edgecnn.errors import DatasetError
-from edgecnn.explain.field import Box, ReceptiveField, receptive_field
+from edgecnn.explain.field import Box, ReceptiveField, receptive_fields
 from edgecnn.explain.layer import Layer
 from edgecnn.explain.network import LayerKey, Look, Network
 from edgecnn.explain.tensors import to_real
@@ -52,6 +52,23 @@ class _Best:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPatches:
+    """The strongest places of all filters of a layer, the strongest first, at most one in a picture.
+
+    Attributes:
+        values: float32, shape (channels, count): real values of the map; NaN where there are fewer places.
+        pictures: int64, same shape: positions among the pictures that were given; -1 where there is none.
+        cells: int64, shape (channels, count, 2): row and column of the map.
+        boxes: int64, shape (channels, count, 4): the pixels that the cell sees, in the order of ``Box``.
+    """
+
+    values: NDArray[np.float32]
+    pictures: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class TopPatches:
     """The strongest places of every filter of some layers.
 
@@ -65,8 +82,15 @@ class TopPatches:
     num_pictures: int
     unreadable: tuple[str, ...]
     _network: Network
-    _best: Mapping[int, _Best]
-    _fields: dict[int, ReceptiveField]
+    _patches: Mapping[int, LayerPatches]
+
+    def of_layer(self, layer: LayerKey) -> LayerPatches:
+        """Return the strongest places of all filters of a layer.
+
+        Raises:
+            KeyError: the layer was not looked at.
+        """
+        return self._patches[self._network.layer(layer).index]
 
     def of(self, layer: LayerKey, channel: int) -> tuple[Patch, ...]:
         """Return the strongest places of one filter, the strongest first, at most one in a picture.
@@ -74,26 +98,12 @@ class TopPatches:
         Raises:
             KeyError: the layer was not looked at.
         """
-        found = self._network.layer(layer)
-        best = self._best[found.index]
-        if found.index not in self._fields:
-            self._fields[found.index] = receptive_field(self._network, found)
-        patches = []
-        for slot in np.argsort(-best.values[channel], kind="stable").tolist():
-            if best.picture[channel, slot] >= 0:
-                patches.append(self._patch(found, best, channel, slot))
-        return tuple(patches)
-
-    def _patch(self, layer: Layer, best: _Best, channel: int, slot: int) -> Patch:
-        y, x = divmod(int(best.cell[channel, slot]), layer.output_shape[1])
-        tensor = self._network.file.graph.tensors[layer.output]
-        code = np.asarray(best.values[channel, slot]).astype(tensor.dtype)
-        return Patch(
-            value=float(to_real(code, tensor)),
-            picture=int(best.picture[channel, slot]),
-            y=y,
-            x=x,
-            box=self._fields[layer.index].box(y, x),
+        every = self.of_layer(layer)
+        parts = (every.values, every.pictures, every.cells, every.boxes)
+        return tuple(
+            Patch(value=value, picture=picture, y=y, x=x, box=Box(*box))
+            for value, picture, (y, x), box in zip(*(part[channel].tolist() for part in parts), strict=True)
+            if picture >= 0
         )
 
 
@@ -137,19 +147,27 @@ def top_patches(
             task.advance()
     if len(unreadable) == len(pictures):
         raise DatasetError(unreadable[0] if unreadable else f"there are no pictures to look at under {root}")
-    return TopPatches(
-        layers=wanted,
-        num_pictures=len(pictures) - len(unreadable),
-        unreadable=tuple(unreadable),
-        _network=network,
-        _best=best,
-        _fields={},
-    )
+    fields = receptive_fields(network)
+    patches = {layer.index: _in_order(network, layer, best[layer.index], fields[layer.index]) for layer in wanted}
+    return TopPatches(wanted, len(pictures) - len(unreadable), tuple(unreadable), network, patches)
 
 
 def cut(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     """Return the pixels in a box: uint8, shape (box.bottom - box.top, box.right - box.left, 3)."""
     return np.ascontiguousarray(pixels[box.top : box.bottom, box.left : box.right])
+
+
+def _in_order(network: Network, layer: Layer, best: _Best, field: ReceptiveField) -> LayerPatches:
+    order = np.argsort(-best.values, axis=1, kind="stable")
+    codes = np.take_along_axis(best.values, order, axis=1)
+    pictures = np.take_along_axis(best.picture, order, axis=1)
+    places = np.take_along_axis(best.cell, order, axis=1)
+    found = pictures >= 0
+    tensor = network.file.graph.tensors[layer.output]
+    values = to_real(np.where(found, codes, 0).astype(tensor.dtype), tensor)
+    values[~found] = np.nan
+    cells = np.stack(np.divmod(places, layer.output_shape[1]), axis=2)
+    return LayerPatches(values=values, pictures=pictures, cells=cells, boxes=field.boxes(cells))
 
 
 def _nothing_yet(channels: int, count: int) -> _Best:

@@ -36,10 +36,29 @@ def tolerance_of(
     step = step_of(graph.tensors[layer.output])
     if step:
         return step
+    inputs = input_step(look, layer)
+    return float(float_tolerance(products.size, np.abs(products).sum() + abs(bias), inputs, np.abs(weights).sum()))
+
+
+def float_tolerance(
+    num: int, size: NDArray[np.float64], inputs: float, weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return how far float sums may be off.
+
+    Args:
+        num: products in a sum.
+        size: float64, any shape: of their absolute values and that of the bias, the sum.
+        inputs: the step to which the file rounds what is multiplied, 0 where it does not.
+        weights: floats, to be broadcast with ``size``: sum of the absolute weights.
+    """
+    return FLOAT_STEP * (num + 1) * size + inputs / 2 * np.asarray(weights, np.float64)
+
+
+def input_step(look: Look, layer: Layer) -> float:
+    """Return the step to which a layer of float sums rounds its inputs: 0, but in a dynamic-range file."""
+    graph = look.network.file.graph
     assert layer.weights is not None
-    rounding = FLOAT_STEP * (products.size + 1) * (float(np.abs(products).sum()) + abs(bias))
     source = stored(graph, layer.weights)
-    if source != layer.weights or not graph.tensors[source].scales:
-        return rounding
-    input_step = float(np.abs(look.input_values(layer)).max()) / _LARGEST_CODE
-    return rounding + input_step / 2 * float(np.abs(weights).sum())
+    if source != layer.weights or not graph.tensors[source].scales or step_of(graph.tensors[layer.output]):
+        return 0.0
+    return float(np.abs(look.input_values(layer)).max()) / _LARGEST_CODE

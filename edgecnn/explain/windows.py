@@ -1,8 +1,10 @@
-"""What lies under a filter or a pooling window at one place: the numbers behind one cell of a map."""
+"""What lies under a filter at one place: the numbers behind one cell of a map."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from edgecnn.explain.layer import Layer
 from edgecnn.explain.maps import biases, feature_maps, filters
 from edgecnn.explain.network import LayerKey, Look
 from edgecnn.explain.tensors import step_of
-from edgecnn.explain.tolerance import FLOAT_STEP, tolerance_of
+from edgecnn.explain.tolerance import tolerance_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class WindowSum:
     Attributes:
         top: input row under the first tap; negative in the padding.
         left: input column under the first tap; negative in the padding.
+        first_channel: the input's channel to which the first one of the filter belongs.
         inside: bool, shape (rows, columns): whether a tap lies on the input.
         values: float32, shape (rows, columns, in): what lies under the taps; 0 in the padding.
         weights: float32, same shape: the filter.
@@ -39,6 +42,7 @@ class WindowSum:
 
     top: int
     left: int
+    first_channel: int
     inside: NDArray[np.bool_]
     values: NDArray[np.float32]
     weights: NDArray[np.float32]
@@ -58,29 +62,14 @@ class WindowSum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolWindow:
-    """What lies under a pooling window.
+class _Numbers:
+    """What a convolution reads, holds and gives; shapes as in ``Look`` and ``maps``."""
 
-    Attributes:
-        top: input row under the first tap; negative where the window hangs over the border.
-        left: input column under the first tap.
-        values: float32, shape (rows, columns); NaN where the window hangs over.
-        result: the largest of them, or their mean.
-        file_value: the real value that the file itself computed there.
-        tolerance: how far the two may be apart: half a step for a mean, nothing for the largest.
-    """
-
-    top: int
-    left: int
-    values: NDArray[np.float32]
-    result: float
-    file_value: float
-    tolerance: float
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the file computed the same."""
-        return abs(self.result - self.file_value) <= self.tolerance
+    inputs: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    codes: NDArray[Any]
+    maps: NDArray[np.float32]
 
 
 def window_sum(look: Look, layer: LayerKey, y: int, x: int, channel: int) -> WindowSum:
@@ -97,72 +86,67 @@ def window_sum(look: Look, layer: LayerKey, y: int, x: int, channel: int) -> Win
         ModelFileError: the layer is no convolution.
         ValueError: the map has no such cell.
     """
+    return window_sums(look, layer, [(y, x, channel)])[0]
+
+
+def window_sums(look: Look, layer: LayerKey, places: Sequence[tuple[int, int, int]]) -> list[WindowSum]:
+    """Return what ``window_sum`` returns for many places, reading the layer once.
+
+    Args:
+        look: the picture in the network.
+        layer: a convolution, depthwise or not.
+        places: row, column and channel of each.
+
+    Raises:
+        ModelFileError: the layer is no convolution.
+        ValueError: the map has no such cell.
+    """
     network, found = look.network, look.network.layer(layer)
     if found.kind not in ("convolution", "depthwise"):
         raise ModelFileError(
             f"the layer {found.name} ({found.operator}) is no convolution; it has no filter that slides"
         )
-    _check_cell(found, y, x, channel)
-    weights = filters(network, found)[channel]
-    values, inside = _under(look.input_values(found), found, y, x)
-    values = values[:, :, _channels_of(found, channel, weights.shape[2])]
+    numbers = _Numbers(
+        inputs=look.input_values(found),
+        weights=filters(network, found),
+        biases=biases(network, found),
+        codes=look.codes(found),
+        maps=feature_maps(look, found),
+    )
+    return [_sum_at(look, found, numbers, *place) for place in places]
+
+
+def _sum_at(look: Look, layer: Layer, numbers: _Numbers, y: int, x: int, channel: int) -> WindowSum:
+    check_cell(layer, y, x, channel)
+    weights = numbers.weights[channel]
+    values, inside = under(numbers.inputs, layer, y, x)
+    channels = _channels_of(layer, channel, weights.shape[2])
+    values = values[:, :, channels]
     products = values.astype(np.float64) * weights
-    bias = float(biases(network, found)[channel])
+    bias = float(numbers.biases[channel])
     total = float(products.sum()) + bias
-    output = network.file.graph.tensors[found.output]
-    step = step_of(output)
-    assert found.window is not None
+    step = step_of(look.network.file.graph.tensors[layer.output])
+    assert layer.window is not None
     return WindowSum(
-        top=found.window.start(y, 0),
-        left=found.window.start(x, 1),
+        top=layer.window.start(y, 0),
+        left=layer.window.start(x, 1),
+        first_channel=channels.start,
         inside=inside,
         values=values,
         weights=weights,
         products=products,
         bias=bias,
         total=total,
-        clamped=float(clamped(network, found, np.asarray(total))),
-        file_value=float(feature_maps(look, found)[y, x, channel]),
-        code=int(look.codes(found)[y, x, channel]) if step else None,
+        clamped=float(clamped(look.network, layer, np.asarray(total))),
+        file_value=float(numbers.maps[y, x, channel]),
+        code=int(numbers.codes[y, x, channel]) if step else None,
         step=step,
-        tolerance=tolerance_of(look, found, products, weights, bias),
+        tolerance=tolerance_of(look, layer, products, weights, bias),
     )
 
 
-def pool_window(look: Look, layer: LayerKey, y: int, x: int, channel: int) -> PoolWindow:
-    """Return the values behind one cell of a pooling's map.
-
-    Args:
-        look: the picture in the network.
-        layer: a max or average pooling with a window.
-        y: row of the map.
-        x: column of the map.
-        channel: which map.
-
-    Raises:
-        ModelFileError: the layer is no pooling with a window.
-        ValueError: the map has no such cell.
-    """
-    found = look.network.layer(layer)
-    if found.kind not in ("max_pool", "average_pool") or found.window is None:
-        raise ModelFileError(f"the layer {found.name} ({found.operator}) is no pooling with a window")
-    _check_cell(found, y, x, channel)
-    values, inside = _under(look.input_values(found), found, y, x)
-    here = np.where(inside, values[:, :, channel], np.float32(np.nan))
-    is_max = found.kind == "max_pool"
-    result = float(np.nanmax(here) if is_max else np.nanmean(here, dtype=np.float64))
-    step = step_of(look.network.file.graph.tensors[found.output])
-    return PoolWindow(
-        top=found.window.start(y, 0),
-        left=found.window.start(x, 1),
-        values=here,
-        result=float(clamped(look.network, found, np.asarray(result))),
-        file_value=float(feature_maps(look, found)[y, x, channel]),
-        tolerance=0.0 if is_max else step or 4 * FLOAT_STEP * float(np.nansum(np.abs(here))),
-    )
-
-
-def _check_cell(layer: Layer, y: int, x: int, channel: int) -> None:
+def check_cell(layer: Layer, y: int, x: int, channel: int) -> None:
+    """Raise ValueError if a layer's output has no such cell."""
     rows, columns, channels = layer.output_shape
     if not (0 <= y < rows and 0 <= x < columns and 0 <= channel < channels):
         raise ValueError(f"{layer.name} has {rows} x {columns} cells of {channels} maps, and no ({y}, {x}, {channel})")
@@ -178,7 +162,7 @@ def _channels_of(layer: Layer, channel: int, num_in: int) -> slice:
     return slice(start, start + num_in)
 
 
-def _under(values: NDArray[np.float32], layer: Layer, y: int, x: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def under(values: NDArray[np.float32], layer: Layer, y: int, x: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return what lies under the taps, zeros beyond the border, and which taps lie on the input."""
     assert layer.window is not None
     rows, columns = np.array(layer.window.taps(y, 0)), np.array(layer.window.taps(x, 1))

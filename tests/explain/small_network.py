@@ -67,11 +67,13 @@ class SmallNetwork:
         inputs = self._weighted_inputs(source, weights, bias, 0, options)
         return self._operator("FULLY_CONNECTED", inputs, shape, made, "FullyConnectedOptions", **_output_of(options))
 
-    def mean(self, source: int) -> int:
+    def mean(self, source: int, **options: Any) -> int:
+        """Option for int8: ``output`` (scale, zero), else as its input."""
         made = schema.ReducerOptionsT()
         axes = self.constant(np.array([1, 2], np.int32))
         _, _, _, channels = self.shapes[source]
-        return self._operator("MEAN", [source, axes], (1, channels), made, "ReducerOptions", like=source)
+        output = _output_of(options) if options else {"like": source}
+        return self._operator("MEAN", [source, axes], (1, channels), made, "ReducerOptions", **output)
 
     def flatten(self, source: int) -> int:
         size = int(np.prod(self.shapes[source]))
