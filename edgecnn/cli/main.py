@@ -25,6 +25,7 @@ from edgecnn.errors import (
 
 # The help of a verb stands here, so that `edgecnn --help` imports none of them.
 VERBS = {
+    "data": "Check a folder of pictures, or divide it into train, val and test.",
     "train": "Train a classifier on a folder of pictures.",
     "export": "Turn a training run into one .tflite file, checked for accuracy.",
     "run": "Label what a camera, a clip or a folder shows.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ class ImageFolder:
             what = "is a file, not a folder" if root.is_file() else "does not exist"
             raise DatasetError(f"{root} {what}; give a folder that holds one sub-folder of pictures per class")
         folders = _sub_folders(root)
-        if _are_splits(folders):
+        if are_splits({folder.name for folder in folders}):
             return cls._scan_splits(root, folders)
         labels = _labels_of(root, folders)
         pictures = tuple(_pictures_of(root, root, labels, ""))
@@ -117,29 +118,42 @@ def list_unknown(root: Path) -> tuple[Picture, ...]:
     """
     found = _below(root, root / UNKNOWN_FOLDER, "")
     folders = _sub_folders(root) if root.is_dir() else []
-    if _are_splits(folders):
+    if are_splits({folder.name for folder in folders}):
         for folder in folders:
             found += _below(root, folder / UNKNOWN_FOLDER, _SPLIT_FOLDERS[folder.name])
     return tuple(sorted(found))
 
 
-def _are_splits(folders: list[Path]) -> bool:
-    names = {folder.name for folder in folders}
+def are_splits(names: Set[str]) -> bool:
+    """Tell whether folders of these names, and no others, are splits and not classes."""
     return "train" in names and names <= set(_SPLIT_FOLDERS)
 
 
-def _below(root: Path, folder: Path, split: str) -> list[Picture]:
-    paths = [path for path in folder.rglob("*") if is_picture_name(path) and path.is_file()]
-    return sorted(Picture(path.relative_to(root).as_posix(), -1, split) for path in paths)
+def split_of(name: str) -> str:
+    """Return the split that a folder of this name is for; empty if it is none."""
+    return _SPLIT_FOLDERS.get(name, "")
+
+
+def is_passed_over(name: str) -> bool:
+    """Tell whether a folder of this name is neither a class nor a split."""
+    return name.startswith((".", "__")) or name == UNKNOWN_FOLDER
+
+
+def _below(root: Path, folder: Path, split: str, label_index: int = -1) -> list[Picture]:
+    paths = [
+        path.relative_to(root).as_posix()
+        for path in folder.rglob("*")
+        if is_picture_name(path) and not _is_in_hidden_folder(path, folder) and path.is_file()
+    ]
+    return [Picture(path, label_index, split) for path in sorted(paths)]
+
+
+def _is_in_hidden_folder(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
-    passed_over = (".", "__")
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.is_dir() and not entry.name.startswith(passed_over) and entry.name != UNKNOWN_FOLDER
-    )
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_passed_over(entry.name))
 
 
 def _labels_of(folder: Path, class_folders: list[Path]) -> tuple[str, ...]:
@@ -160,8 +174,8 @@ def _labels_of(folder: Path, class_folders: list[Path]) -> tuple[str, ...]:
 def _pictures_of(root: Path, folder: Path, labels: tuple[str, ...], split: str) -> list[Picture]:
     pictures: list[Picture] = []
     for index, label in enumerate(labels):
-        found = [path for path in (folder / label).rglob("*") if is_picture_name(path) and path.is_file()]
+        found = _below(root, folder / label, split, index)
         if not found:
             raise DatasetError(f"the class folder {folder / label} holds no pictures; add some or remove the folder")
-        pictures += [Picture(path.relative_to(root).as_posix(), index, split) for path in found]
+        pictures += found
     return sorted(pictures)

@@ -5,6 +5,7 @@ becomes the same bytes everywhere.
 """
 
 from edgecnn.imaging.decoding import (
+    MAX_PICTURE_PIXELS,
     decode,
     decode_brightness,
     decode_picture,
@@ -12,6 +13,7 @@ from edgecnn.imaging.decoding import (
     encode_png,
     is_picture_name,
     load_input,
+    name_format,
     read_bytes,
 )
 from edgecnn.imaging.geometry import FIT_FILL, region_px, resize, shrink, to_input, upright, warp
@@ -19,6 +21,7 @@ from edgecnn.imaging.quality import ends_in_fill, measure_blur, measure_levels, 
 
 __all__ = [
     "FIT_FILL",
+    "MAX_PICTURE_PIXELS",
     "decode",
     "decode_brightness",
     "decode_picture",
@@ -29,6 +32,7 @@ __all__ = [
     "load_input",
     "measure_blur",
     "measure_levels",
+    "name_format",
     "one_thread",
     "read_bytes",
     "region_px",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +25,15 @@ _REDUCED_FLAGS = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
     (4, cv2.IMREAD_REDUCED_COLOR_4),
     (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
+_STARTS = (
+    (b"\xff\xd8", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"RIFF", "WebP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
 )
 # A chunk of PNG, or of WebP with its length and perhaps the head that JPEG puts in front.
 _EXIF_BLOCK = re.compile(rb"(?:eXIf|EXIF.{4}(?:Exif\0\0)?)(II\*\0|MM\0\*)", re.DOTALL)
@@ -263,17 +271,11 @@ def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blended.astype(np.uint8)
 
 
+def name_format(data: bytes) -> str:
+    """Return which kind of picture file the first bytes announce; empty for none that is known."""
+    return next((kind for start, kind in _STARTS if data.startswith(start)), "")
+
+
 def _describe_damage(data: bytes) -> str:
-    starts: Sequence[tuple[bytes, str]] = (
-        (b"\xff\xd8", "JPEG"),
-        (b"\x89PNG", "PNG"),
-        (b"GIF8", "GIF"),
-        (b"BM", "BMP"),
-        (b"RIFF", "WebP"),
-        (b"II*\x00", "TIFF"),
-        (b"MM\x00*", "TIFF"),
-    )
-    for start, kind in starts:
-        if data.startswith(start):
-            return f"a {kind} file that is cut short or damaged"
-    return "not a picture, whatever its name says"
+    kind = name_format(data)
+    return f"a {kind} file that is cut short or damaged" if kind else "not a picture, whatever its name says"

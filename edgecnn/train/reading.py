@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgecnn.core.contract import InputContract
+from edgecnn.core.names import as_text, is_text
 from edgecnn.core.progress import Progress
 from edgecnn.data import ImageFolder, Picture, PixelSet, load_pixels
+from edgecnn.data.check import Finding
+from edgecnn.data.check.decoded import find_decoded_copies
+from edgecnn.data.check.splitting import find_alike
 from edgecnn.errors import DatasetError
 from edgecnn.train.run_folder import CONFIG_FILE, SkippedPicture
 
 MAX_NAMED_PICTURES = 10
+_SEE = "see edgecnn data check {}"
+
+
+def keep_together(folder: ImageFolder, progress: Progress) -> tuple[tuple[Picture, ...], ...]:
+    """Return the pictures that look the same, class by class, where a split has still to be made."""
+    if folder.has_splits and folder.select("val"):
+        return ()
+    alike, _ = find_alike(folder, progress)
+    if alike:
+        progress.say(f"{sum(map(len, alike))} pictures look like another one of their class and stay on its side")
+    return alike
 
 
 def read_split(
@@ -28,11 +45,11 @@ def read_split(
     Returns:
         The readable pictures, and the others with the reasons.
     """
-    named = tuple(picture for picture in pictures if _is_text(picture.path))
+    named = tuple(picture for picture in pictures if is_text(picture.path))
     loaded = load_pixels(root, named, contract, progress=progress, title=f"reading {split} pictures")
     kept = set(loaded.pictures)
     broken = [picture.path for picture in named if picture not in kept]
-    odd = [_as_text(picture.path) for picture in pictures if not _is_text(picture.path)]
+    odd = [as_text(picture.path) for picture in pictures if not is_text(picture.path)]
     skipped = [
         *(SkippedPicture(split=split, path=p, reason=why) for p, why in zip(broken, loaded.unreadable, strict=True)),
         *(SkippedPicture(split=split, path=p, reason=f"the name of {p} is not UTF-8; rename it") for p in odd),
@@ -55,16 +72,30 @@ def check_classes(split: str, pictures: PixelSet, folder: ImageFolder) -> None:
             )
 
 
+def check_copies(pictures: Mapping[str, PixelSet], folder: ImageFolder, progress: Progress, *, refuse: bool) -> None:
+    """Tell of pictures that stand in several classes or splits.
+
+    Args:
+        pictures: decoded, by split.
+        folder: where they come from.
+        progress: told how many there are.
+        refuse: whether so many that the model would be worth nothing are an error.
+
+    Raises:
+        DatasetError: then; says which.
+    """
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    for finding in find_decoded_copies(pictures, folder.labels):
+        if finding.worthless and refuse:
+            raise DatasetError(f"{finding.text}; {_SEE.format(folder.root)}")
+        if finding.files and finding.severity != "note":
+            groups[finding.text].append(finding)
+    for text, found in groups.items():
+        num, example = sum(len(finding.files) for finding in found), " = ".join(found[0].files[:2])
+        progress.say(f"warning: {text}: {num} files, as {example}; {_SEE.format(folder.root)}")
+
+
 def check_recordable(path: Path) -> None:
     """Raise DatasetError for a path that JSON cannot hold."""
-    if not _is_text(str(path)):
-        raise DatasetError(f"the path {_as_text(str(path))} is not UTF-8, so no run can record it; rename it")
-
-
-# A file name on Linux is any bytes; Python gives those that are not UTF-8 as lone surrogates, which JSON cannot hold.
-def _is_text(name: str) -> bool:
-    return _as_text(name) == name
-
-
-def _as_text(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
+    if not is_text(str(path)):
+        raise DatasetError(f"the path {as_text(str(path))} is not UTF-8, so no run can record it; rename it")

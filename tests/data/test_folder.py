@@ -58,6 +58,11 @@ def test_hidden_files_and_files_that_are_no_pictures_are_passed_over(fill: Fill)
     assert [picture.path for picture in folder.pictures] == ["cat/1.png", "dog/1.png"]
 
 
+def test_hidden_folders_within_a_class_are_passed_over(fill: Fill) -> None:
+    root = fill("cat/1.png", "cat/.ipynb_checkpoints/1-checkpoint.png", "cat/monday/.trash/old/2.png", "dog/1.png")
+    assert [picture.path for picture in ImageFolder.scan(root).pictures] == ["cat/1.png", "dog/1.png"]
+
+
 def test_a_folder_with_the_name_of_a_picture_is_none(fill: Fill) -> None:
     folder = ImageFolder.scan(fill("cat/1.png", "cat/album.png/2.png", "dog/1.png"))
     assert [picture.path for picture in folder.pictures] == ["cat/1.png", "cat/album.png/2.png", "dog/1.png"]

@@ -9,6 +9,7 @@ name, with numbers; pictures of the right things under another light are not.
     network      the float model's own view: channel order, inversion, things never seen, one class only
 """
 
+from edgecnn.data.similarity import hash_pixels
 from edgecnn.export.calibration_lint.lint import lint_calibration
 from edgecnn.export.calibration_lint.network import Embed, Features, Score
 from edgecnn.export.calibration_lint.picture_set import (
@@ -18,7 +19,6 @@ from edgecnn.export.calibration_lint.picture_set import (
     CalibrationSet,
     KnownPictures,
     Reference,
-    hash_pixels,
     read_calibration_set,
     read_known_pictures,
     read_reference,

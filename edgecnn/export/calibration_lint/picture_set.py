@@ -15,13 +15,13 @@ from edgecnn.core.contract import InputContract
 from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.data import Picture, PixelSet, load_pixels
 from edgecnn.data.pixels import iter_pixels
+from edgecnn.data.similarity import HASH_BITS, hash_pixels
 from edgecnn.errors import DatasetError
 from edgecnn.imaging import read_bytes
 
 MAX_KNOWN = 10_000
 NUM_TRAINING = 200
 NUM_FRESH = 100
-_HASH_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,30 +81,6 @@ class KnownPictures:
     hashed_names: tuple[str, ...]
     hashes: NDArray[np.bool_]
     num_total: int
-
-
-def hash_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return a perceptual hash of each picture: the signs of its 256 lowest frequencies against their median.
-
-    Pictures that were resized, recompressed or made a bit brighter differ in some 20 of the 256 bits,
-    unrelated ones in 40 to 128.
-
-    Args:
-        pixels: uint8, shape (N, h, w, 3), RGB.
-
-    Returns:
-        bool, shape (N, 256).
-
-    Reference:
-        C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010.
-    """
-    import imagehash
-    from PIL import Image
-
-    hashes = np.empty((len(pixels), _HASH_SIDE**2), np.bool_)
-    for index, picture in enumerate(pixels):
-        hashes[index] = imagehash.phash(Image.fromarray(picture), hash_size=_HASH_SIDE).hash.ravel()
-    return hashes
 
 
 def read_calibration_set(root: Path, loaded: PixelSet) -> CalibrationSet:
@@ -178,7 +154,7 @@ def read_known_pictures(
                 hashed.append(picture.path)
                 hashes.append(hash_pixels(pixels[np.newaxis])[0])
             task.advance()
-    stacked = np.array(hashes, np.bool_).reshape(len(hashes), _HASH_SIDE**2)
+    stacked = np.array(hashes, np.bool_).reshape(len(hashes), HASH_BITS)
     return KnownPictures(names=names, hashed_names=tuple(hashed), hashes=stacked, num_total=len(pictures))
 
 
