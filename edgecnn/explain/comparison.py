@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from edgecnn.errors import ModelFileError
 from edgecnn.explain.layer import Layer
-from edgecnn.explain.maps import feature_maps
+from edgecnn.explain.maps import feature_maps, filters
 from edgecnn.explain.network import Look, Network
 
 _LEAST_SHARE = 0.5
+# Cosine of the last layer's weights: rounding leaves 0.999 of it, training on after rounding 0.99.
+_LEAST_COSINE = 0.95
 
 
 class LayerPair(NamedTuple):
@@ -52,7 +54,7 @@ def compare(network: Network, other: Network) -> tuple[LayerPair, ...]:
 
     They are found by operator, output shape and, where both files tell it, the Keras layer's name.
     Conversions between number types, and a normalization that one file leaves to its caller, have no
-    counterpart.
+    counterpart. Two trainings of one architecture are told apart by the weights of the last layer.
 
     Raises:
         ModelFileError: the files are not of the same network.
@@ -65,6 +67,12 @@ def compare(network: Network, other: Network) -> tuple[LayerPair, ...]:
         raise ModelFileError(
             f"{other.file.path} is not the same network as {network.file.path}: their layers do not follow one "
             "another; give the float and the int8 file of one export"
+        )
+    last = next(pair for pair in reversed(pairs) if pair.mine.weights is not None)
+    if _cosine(filters(network, last.mine), filters(other, last.other)) < _LEAST_COSINE:
+        raise ModelFileError(
+            f"{other.file.path} is not the same network as {network.file.path}: it has learned other weights; "
+            "give the float and the int8 file of one export"
         )
     return pairs
 
@@ -98,6 +106,15 @@ def _num_weighted(pairs: tuple[LayerPair, ...]) -> int:
 def _key(layer: Layer, by_name: bool) -> tuple[object, ...]:
     name = layer.name.rpartition("/")[2] if by_name and layer.keras_names else ""
     return layer.operator, layer.output_shape, name
+
+
+def _cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return how alike two arrays are, whatever their size; 0 for those of other shapes."""
+    if first.shape != second.shape:
+        return 0.0
+    one, two = (values.ravel().astype(np.float64) for values in (first, second))
+    size = float(np.sqrt((one @ one) * (two @ two)))
+    return float(one @ two) / size if size else 1.0
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -62,3 +62,11 @@ def test_a_file_does_not_differ_from_itself(exported: ModelFile) -> None:
 def test_files_of_other_networks_are_not_compared(exported: ModelFile) -> None:
     with pytest.raises(ModelFileError, match="is not the same network as"):
         compare(Network(exported), float_side(filters=3))
+
+
+def test_another_training_of_the_same_architecture_is_another_network() -> None:
+    small = SmallNetwork(8, 8)
+    maps = small.conv(0, WEIGHTS / 128, activation="relu")
+    learned_otherwise = small.network(small.softmax(small.dense(small.mean(maps), [[1, 1, 1, -1], [1, 1, -1, 1]])))
+    with pytest.raises(ModelFileError, match="it has learned other weights"):
+        compare(int8_side(), learned_otherwise)

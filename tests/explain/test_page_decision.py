@@ -269,7 +269,7 @@ def test_the_same_numbers_stand_in_the_json(exported: ModelFile, picture_folder:
     votes = contributions(material.look())
     assert written["votes"]["classes"][0]["logit"] == pytest.approx(votes.logit)
     assert len(written["votes"]["values"]) == len(votes.features)
-    assert written["picture"] == "5-decision-picture.png"
+    assert written["scores"]["classes"][0]["score"] == pytest.approx(float(votes.scores[votes.class_index]))
 
 
 # ---- in the browser ----------------------------------------------------------------------------------------------

@@ -150,8 +150,8 @@ def test_the_picture_of_each_step_gives_the_score_of_the_curve(method: int) -> N
     for step in range(STEPS + 1):
         is_covered = 1 + (255 - order.astype(int)) // (255 // STEPS) <= step
         assert is_covered.mean() == pytest.approx(tested["shares"][step], abs=1e-2)
-        deleted = np.where(is_covered[..., np.newaxis], data["grey"], data["picture"].pixels)
-        inserted = np.where(is_covered[..., np.newaxis], data["picture"].pixels, data["blurred"].pixels)
+        deleted = np.where(is_covered[..., np.newaxis], data["grey"], red_spots())
+        inserted = np.where(is_covered[..., np.newaxis], red_spots(), data["blurred"].pixels)
         assert network.scores(deleted)[0] == pytest.approx(tested["deletion"][step], abs=1e-6)
         assert network.scores(inserted)[0] == pytest.approx(tested["insertion"][step], abs=1e-6)
 

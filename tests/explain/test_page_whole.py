@@ -9,14 +9,26 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from page_browser import DESK, PHONE, console, find, make_material, one_screen, open_page, overflow_px
+from page_browser import DESK, PHONE, console, find, make_material, one_screen, open_page, overflow_px, write_screens
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from small_network import SmallNetwork
 
 from edgecnn.errors import SinkError
 from edgecnn.explain import Network
-from edgecnn.explain.page import Explanation, Image, Material, Screen, explain, to_json, write_page, write_pictures
+from edgecnn.explain.page import (
+    Explanation,
+    Image,
+    Material,
+    Screen,
+    explain,
+    render,
+    to_json,
+    write_page,
+    write_pictures,
+)
+from edgecnn.explain.page.explanation import make_head
 from edgecnn.explain.page.screens import TITLES
 from edgecnn.imaging import load_input
 from edgecnn.modelfile import ModelFile
@@ -162,4 +174,33 @@ def test_a_screen_without_anything_to_show_says_why(
     write_page(tmp_path / "page.html", explanation)
     open_page(chromium, tmp_path / "page.html")
     assert find(chromium, "#looked .missing").text == "There is <b>nothing</b>."
+    assert console(chromium) == []
+
+
+def lead_of(material: Material) -> str:
+    page = render(Explanation(head=make_head(material), screens=()))
+    (lead,) = re.findall(r'<p class="lead">(It says .*?) This page', page)
+    return re.sub(r"<[^>]*>", "", lead)
+
+
+def test_a_picture_that_the_file_does_not_know_is_called_unknown(careful_file: Path) -> None:
+    network = Network.open(careful_file)
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    material = make_material(network, noise)
+    best = network.labels[int(network.scores(noise).argmax())]
+    assert re.match(
+        rf"It says unknown \(why\); of its classes, {best} has the highest score, [\d.]+%\.", lead_of(material)
+    )
+
+
+def test_scores_that_are_no_shares_are_not_said_in_percent(chromium: webdriver.Chrome, tmp_path: Path) -> None:
+    small = SmallNetwork(8, 8)
+    maps = small.conv(0, np.full((2, 3, 3, 3), 0.01))
+    logits = small.dense(small.mean(maps), [[100.0, 0.0], [-100.0, 0.0]])
+    material = make_material(small.network(logits), np.full((8, 8, 3), 100, np.uint8))
+    assert lead_of(material) == "It says class 0 with a score of 2,700."
+    assert lead_of(replace(material, class_index=1)).endswith("You asked about class 1, which got \u22122,700.")
+    open_page(chromium, write_screens(tmp_path / "page.html", material, "looked", "place"))
+    assert "class 0 2,700." in find(chromium, '#place [data-part="answer"]').text
+    assert "class 0 has a score of 2,700." in find(chromium, '#looked [data-part="score"]').text
     assert console(chromium) == []

@@ -9,9 +9,13 @@ from edgecnn.explain.network import Network
 from edgecnn.explain.page.contents import Image, Screen
 from edgecnn.explain.page.material import Material
 from edgecnn.explain.page.screens import gather_screens
+from edgecnn.explain.page.screens.decision_scores import are_shares
+from edgecnn.explain.rejection import Rejection
 from edgecnn.imaging import shrink
 
 _LONGEST_SIDE_PX = 480
+# Up to it every pixel is seen, and what JPEG does to its colours too.
+_MAX_EXACT_PIXELS = 96 * 96
 # Rungs of the repair ladder that changed the network itself before its numbers were made small.
 _REPAIRS = {
     "equalize": "Export scaled this file's channels against each other before it rounded them, so single maps differ "
@@ -50,6 +54,7 @@ def make_head(material: Material) -> dict[str, Any]:
     order = (-look.scores).argsort(kind="stable")[:5].tolist()
     chosen = look.class_or_best(material.class_index)
     other = material.other_look()
+    familiar = Rejection(network).judge(look)
     return {
         "file": network.file.path.name,
         "model": network.file.manifest.name if network.file.manifest else network.file.path.stem,
@@ -57,10 +62,14 @@ def make_head(material: Material) -> dict[str, Any]:
         "input": {"width": network.file.contract.width, "height": network.file.contract.height},
         "labels": list(material.labels),
         "picture": material.picture_name,
+        "pixels": material.pixels,
+        "seen": _seen(material),
         "photograph": Image(name="photograph", pixels=shrink(material.photograph, _LONGEST_SIDE_PX), quality=85),
         "answers": [{"label": material.labels[index], "score": look.scores[index]} for index in order],
         "explained": {"index": chosen, "label": material.labels[chosen], "score": look.scores[chosen]},
         "is_answer": chosen == look.best,
+        "is_unknown": familiar is not None and familiar.is_unknown,
+        "scores_are_shares": are_shares(look),
         "other": None
         if other is None
         else {
@@ -71,6 +80,12 @@ def make_head(material: Material) -> dict[str, Any]:
             "note": _note_on_repairs(network),
         },
     }
+
+
+def _seen(material: Material) -> Image:
+    height, width = material.pixels.shape[:2]
+    quality = None if height * width <= _MAX_EXACT_PIXELS else 90
+    return Image(name="picture as the network sees it", pixels=material.pixels, quality=quality)
 
 
 def _note_on_repairs(network: Network) -> str:

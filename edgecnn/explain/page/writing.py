@@ -164,6 +164,10 @@ def _source(name: str) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
+def _with_minus(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 @cache
 def _environment() -> Environment:
     # Names of classes and files are anybody's text: everything is escaped unless a template says otherwise.
@@ -175,8 +179,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=lambda share: f"{100 * share:.1f}%",
-        number=lambda value: f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}",
+        percent=lambda share: _with_minus(f"{100 * share:.1f}%"),
+        number=lambda value: _with_minus(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"),
         count=lambda value: f"{value:,}",
     )
     return environment

@@ -12,7 +12,7 @@ from edgecnn.explain.decision import Contributions, contributions
 from edgecnn.explain.head import Head, find_head
 from edgecnn.explain.network import Look, Network
 from edgecnn.explain.page.material import Material
-from edgecnn.explain.page.screens.decision_classes import choose_classes, name_class, picture_of
+from edgecnn.explain.page.screens.decision_classes import choose_classes, name_class
 from edgecnn.explain.page.screens.decision_scores import gather_familiarity, gather_scores
 from edgecnn.explain.page.screens.decision_ways import WITH_MAPS, channels_of, describe_way, way_of
 
@@ -29,7 +29,6 @@ def gather(material: Material) -> dict[str, Any]:
     look, head = material.look(), find_head(material.network)
     chosen = choose_classes(material, look)
     data: dict[str, Any] = {
-        "picture": picture_of(material),
         "way": describe_way(look, head),
         "scores": gather_scores(material, look, head, chosen),
         "familiarity": gather_familiarity(look),

@@ -1,4 +1,4 @@
-"""What the screens about the decision share: the picture, and the classes to choose from."""
+"""What the screens about the decision share: the classes to choose from."""
 
 from __future__ import annotations
 
@@ -8,20 +8,9 @@ import numpy as np
 
 from edgecnn.explain.head import find_head
 from edgecnn.explain.network import Look
-from edgecnn.explain.page.contents import Image
 from edgecnn.explain.page.material import Material
 
 NUM_CLASSES = 5
-# Below it every pixel is seen, and what JPEG does to its colours too.
-_MAX_EXACT_PIXELS = 96 * 96
-_QUALITY = 90
-
-
-def picture_of(material: Material) -> Image:
-    """Return the picture as the network sees it."""
-    height, width = material.pixels.shape[:2]
-    quality = None if height * width <= _MAX_EXACT_PIXELS else _QUALITY
-    return Image(name="picture", pixels=material.pixels, quality=quality)
 
 
 def choose_classes(material: Material, look: Look) -> list[int]:

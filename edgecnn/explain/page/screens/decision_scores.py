@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecnn.explain.head import Head
+from edgecnn.explain.head import Head, find_head
 from edgecnn.explain.network import Look, Network
 from edgecnn.explain.page.material import Material
 from edgecnn.explain.page.screens.decision_classes import name_class
@@ -73,6 +73,13 @@ def gather_familiarity(look: Look) -> dict[str, Any] | None:
         "kept": confidence.kept,
         "num": confidence.num,
     }
+
+
+def are_shares(look: Look) -> bool:
+    """Whether scores lie between 0 and 1 because of how the network ends, so that they can be said in percent."""
+    ending = _ending_of(look.network, find_head(look.network))
+    is_within = bool(look.scores.min() >= 0 and look.scores.max() <= 1)
+    return ending in ("softmax", "logistic") or (ending == "other" and is_within)
 
 
 def _ending_of(network: Network, head: Head) -> Ending:

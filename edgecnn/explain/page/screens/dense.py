@@ -8,15 +8,12 @@ from typing import Any
 from edgecnn.explain.counts import ARTICLE, DenseEquivalent, DenseSize, LayerCount, dense_equivalent, layer_counts
 from edgecnn.explain.field import receptive_field
 from edgecnn.explain.network import Network
-from edgecnn.explain.page.contents import Image
 from edgecnn.explain.page.material import Material
 from edgecnn.explain.tensors import stored
-from edgecnn.imaging import shrink
 
 # What the article gives as the number of weights of its dense network.
 _CLAIMED_WEIGHTS = 190_000_000
 _BOARD_BYTES = 4 * 2**30
-_LONGEST_SIDE_PX = 256
 
 
 def gather(material: Material) -> dict[str, Any]:
@@ -27,7 +24,6 @@ def gather(material: Material) -> dict[str, Any]:
     weight_bytes = _bytes_per_weight(network, first)
     beside = dense_equivalent(network)
     return {
-        "picture": Image(name="picture", pixels=shrink(material.pixels, _LONGEST_SIDE_PX), quality=80),
         "weight": {"bytes": weight_bytes, "name": _name_bytes(weight_bytes)},
         "network": _network(beside, counts),
         "first": {**_layer(first), "biases": first.biases, "num_bytes": first.weight_bytes, **_sight(network, first)},

@@ -22,8 +22,6 @@ from edgecnn.explain.page.screens.first_layer import reading_of
 
 # Filters of all layers together whose sums are told channel by channel, and the fewest of one layer.
 _TOLD_FILTERS, _TOLD_OF_LAYER = 600, 4
-# A picture with a longer side than this is a JPEG in the page.
-_EXACT_SIDE, _QUALITY = 96, 92
 # A filter in a file of its own.
 _WEIGHT_PX, _RIM_PX, _GREY, _WHITE = 16, 2, 127.5, 255
 
@@ -49,9 +47,6 @@ def gather(material: Material) -> dict[str, Any]:
     for layer, described in zip(convolutions, layers, strict=True):
         described["reads_colors"] = reads_colors and layer.inputs[0] == convolutions[0].inputs[0]
     data: dict[str, Any] = {
-        "picture": Image(
-            name="picture", pixels=look.pixels, quality=None if max(look.pixels.shape) <= _EXACT_SIDE else _QUALITY
-        ),
         "first": _first(network, reads_colors and convolutions[0].kind == "convolution"),
         "fields": [
             _field(layer, fields[layer.index])

@@ -64,14 +64,15 @@ def pack(read: NDArray[np.float32], pixels: NDArray[np.uint8]) -> dict[str, Any]
 
     Returns:
         ``codes``, whole numbers of shape (h, w, channels), and ``table``, float32: the value of a code in the
-        row of its channel, or in the only row. ``is_picture`` tells that the codes are the pixels, since
-        equal pixels are read as equal values. Where there are too many different ones, ``values`` instead.
+        row of its channel, or in the only row. Where there are too many different ones, ``values`` instead.
+        ``is_picture`` tells that the codes are the pixels, which the page has already, since equal pixels are
+        read as equal values.
     """
     if read.shape == pixels.shape:
         table, channels = np.full((3, _NUM_PIXEL_VALUES), np.nan, np.float32), np.arange(3)
         table[channels, pixels] = read
         if np.array_equal(table[channels, pixels], read):
-            return {"is_picture": True, "codes": pixels, "table": table}
+            return {"is_picture": True, "table": table}
     different, places = np.unique(read, return_inverse=True)
     codes = places.reshape(read.shape).astype(np.min_scalar_type(len(different) - 1))
     if codes.itemsize > 2 or codes.nbytes + different.nbytes >= read.nbytes:

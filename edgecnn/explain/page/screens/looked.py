@@ -15,7 +15,7 @@ from edgecnn.explain.heat import mean_colour, occlusion_maps
 from edgecnn.explain.network import Look, Network
 from edgecnn.explain.page.contents import Image
 from edgecnn.explain.page.material import Material
-from edgecnn.explain.page.screens.decision_classes import choose_classes, name_class, picture_of
+from edgecnn.explain.page.screens.decision_classes import choose_classes, name_class
 from edgecnn.explain.page.screens.looked_drawing import draw_heat, draw_order
 from edgecnn.explain.page.screens.looked_verdict import gather_test
 
@@ -35,7 +35,6 @@ def gather(material: Material) -> dict[str, Any]:
         methods = ["class activation"] if run_s > _MAX_RUN_S else ["class activation", "occlusion"]
     height, width = material.pixels.shape[:2]
     return {
-        "picture": picture_of(material),
         "blurred": Image(name="blurred", pixels=blur(material.pixels), quality=85),
         "grey": mean_colour(material.pixels),
         "width": width,

@@ -8,7 +8,6 @@ import numpy as np
 
 from edgecnn.errors import ModelFileError
 from edgecnn.explain import LayerPair
-from edgecnn.explain.page.contents import Image
 from edgecnn.explain.page.material import Material
 from edgecnn.explain.page.screens.maps_layers import gather_layers
 from edgecnn.explain.page.screens.maps_pooling import gather_pools, gather_strides
@@ -24,7 +23,6 @@ def gather(material: Material) -> dict[str, Any]:
     """Return what each layer gave, how the maps get smaller, and where the two files differ.
 
     Returns:
-        ``picture``: what the network saw.
         ``layers``: in running order, see ``gather_layers``.
         ``start``: index of the layer to begin with.
         ``is_quantized``: whether any of them gives codes instead of floats.
@@ -37,7 +35,6 @@ def gather(material: Material) -> dict[str, Any]:
     pairs, not_compared = _pairs(material)
     layers = gather_layers(look, material.other_look() if pairs else None, pairs)
     return {
-        "picture": Image(name="picture as the network sees it", pixels=material.pixels, quality=85),
         "layers": layers,
         "start": network.convolutions[0].index,
         "is_quantized": any(row["clamp"]["low_code"] is not None for row in layers if row["shape"] is not None),

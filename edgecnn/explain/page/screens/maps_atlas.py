@@ -13,7 +13,7 @@ from edgecnn.explain import Layer, Look
 from edgecnn.explain.page.contents import Image
 
 # Bytes of all atlases together, before PNG takes a fourth off and base64 puts it on again.
-_BUDGET_BYTES = 2_400_000
+_BUDGET_BYTES = 2_000_000
 _MOST_MAPS = 48
 _WANTED_MAPS = 10
 _BYTE = 255

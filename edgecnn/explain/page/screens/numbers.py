@@ -15,7 +15,7 @@ def gather(material: Material) -> dict[str, Any]:
     """Return the picture as numbers.
 
     Returns:
-        ``pixels`` uint8, shape (height, width, 3), RGB; ``photograph``: its size and how it became that;
+        ``photograph``: its size and how it became the pixels, which stand in the page's head;
         ``input``: how the file takes a number; ``steps`` and ``reads``: what the first convolution reads.
     """
     network, pixels = material.network, material.pixels
@@ -24,8 +24,6 @@ def gather(material: Material) -> dict[str, Any]:
     height, width = material.photograph.shape[:2]
     is_float = "float" in tensor.dtype
     return {
-        "pixels": pixels,
-        "picture": Image(name="picture as the network sees it", pixels=pixels, quality=90),
         "channels": [Image(name=name, pixels=pixels[:, :, index], quality=90) for index, name in enumerate(CHANNELS)],
         "num_values": pixels.size,
         "photograph": {

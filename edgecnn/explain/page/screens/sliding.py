@@ -19,7 +19,7 @@ from edgecnn.explain.tolerance import FLOAT_STEP, input_step
 from edgecnn.explain.window import Window
 
 # Filters whose maps travel: as many as fit in the bytes, but no fewer and no more than these.
-_MAP_BYTES = 360_000
+_MAP_BYTES = 240_000
 _MIN_FILTERS, _MAX_FILTERS = 4, 64
 
 

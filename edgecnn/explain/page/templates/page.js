@@ -52,6 +52,11 @@ function formatPercent(share, digits = 1) {
   return share === null ? "–" : (100 * share).toFixed(digits) + "%";
 }
 
+// A score as its network means it: a share where it ends in softmax, or else a plain number.
+function formatScore(score, head, digits = 1) {
+  return head.scores_are_shares ? formatPercent(score, digits) : formatNumber(score);
+}
+
 function countOf(value) {
   return value.toLocaleString("en");
 }
@@ -82,6 +87,9 @@ function setAttributes(element, attributes) {
 function setText(root, selector, text) {
   root.querySelector(selector).textContent = text;
 }
+
+// partsOf(section)("name"): the element with data-part="name".
+const partsOf = (root) => (name) => root.querySelector(`[data-part="${name}"]`);
 
 // Buttons of which one is pressed; returns a function that presses one from outside.
 function makeChoice(parent, names, onChoose, chosen = 0) {

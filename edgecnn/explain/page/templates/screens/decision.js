@@ -1,5 +1,5 @@
 screens.decision = (section, data, head) => {
-  const part = (name) => section.querySelector(`[data-part="${name}"]`), votes = data.votes;
+  const part = partsOf(section), votes = data.votes;
   if (!votes) return;
   const figure = part("feature"), spot = part("spot"), map = part("map"), arithmetic = part("arithmetic"), cell = part("cell");
   const maps = votes.maps, isFlat = data.way.kind === "flatten";
@@ -38,7 +38,7 @@ screens.decision = (section, data, head) => {
       return [0, 0, 0, 180 * (1 - share)];
     });
     canvas.width = width;
-    canvas.height = Math.max(1, Math.round(width * data.picture.height / data.picture.width));
+    canvas.height = Math.max(1, Math.round(width * head.seen.height / head.seen.width));
     const context = canvas.getContext("2d");
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = !isFlat;
@@ -63,7 +63,7 @@ screens.decision = (section, data, head) => {
     const row = mapRow(feature), [, rows, columns] = maps.values.shape, largest = largestOf(row) || 1;
     drawSpot(spot, feature, 320);
     drawCells(map, rows, columns, (r, c) => heatColor(at(maps.values, row, r, c) / largest));
-    map.style.aspectRatio = `${data.picture.width} / ${data.picture.height}`;
+    map.style.aspectRatio = `${head.seen.width} / ${head.seen.height}`;
     let mean = 0;
     for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) mean += at(maps.values, row, r, c) / (rows * columns);
     const value = valueOf(feature), weight = weightOf(chosen, feature);
@@ -118,7 +118,7 @@ screens.decision = (section, data, head) => {
     }
     const together = shown.reduce((sum, feature) => sum + voteOf(chosen, feature), 0), numOthers = votes.num_features - shown.length;
     const others = one.total - one.bias - together;
-    if (numOthers) steps.push({what: `${formatSigned(others)} all ${countOf(numOthers)} others`, detail: describeOthers(one, shown), amount: others});
+    if (numOthers) steps.push({what: `${formatSigned(others)} ${numOthers === 1 ? "the other one" : `all ${countOf(numOthers)} others`}`, detail: describeOthers(one, shown), amount: others});
     steps.push({what: `${formatSigned(one.bias)} bias`, detail: "the same for every picture", amount: one.bias});
     steps.push({what: `${formatSigned(one.rest)} ${one.is_cut ? "cut off" : "rounding"}`, detail: one.is_cut ? "where the file's numbers end" : "by the file", amount: one.rest});
     let sum = 0;
@@ -146,9 +146,9 @@ screens.decision = (section, data, head) => {
     part("difference").replaceChildren(...shown.map((feature) => makeRow(
       `${formatSigned(apart(feature))} ${nameOf(feature)}`, `${formatSigned(voteOf(chosen, feature))} against ${formatSigned(voteOf(rival, feature))}`, 0, apart(feature), scale, feature)));
     const lead = mine.logit - other.logit, times = Math.exp(Math.abs(lead)), these = shown.reduce((sum, feature) => sum + apart(feature), 0);
-    const [ahead, behind] = lead >= 0 ? [mine.label, other.label] : [other.label, mine.label];
+    const [ahead, behind] = lead >= 0 ? [mine, other] : [other, mine];
     const shares = data.scores.ending === "softmax" && lead !== 0 ? ` Softmax makes e to the power of ${formatNumber(Math.abs(lead))} of that: a score ${formatNumber(times)} times as large.` : "";
-    const text = lead === 0 ? ["Both logits are the same number."] : [make("bdi", {}, ahead), ` is ahead of `, make("bdi", {}, behind), ` by ${formatNumber(Math.abs(lead))}: ${formatNumber(mine.logit)} against ${formatNumber(other.logit)}.${shares}`];
+    const text = lead === 0 ? ["Both logits are the same number."] : [make("bdi", {}, ahead.label), ` is ahead of `, make("bdi", {}, behind.label), ` by ${formatNumber(Math.abs(lead))}: ${formatNumber(ahead.logit)} against ${formatNumber(behind.logit)}.${shares}`];
     part("apart").replaceChildren(`These ${shown.length} features make ${formatSigned(these)} of a difference of ${formatSigned(lead)}. `, ...text);
   }
 
@@ -190,5 +190,5 @@ screens.decision = (section, data, head) => {
   classChoice.addEventListener("change", () => { chosen = Number(classChoice.value); drawAll(); });
   if (rivalChoice) rivalChoice.addEventListener("change", () => { rival = Number(rivalChoice.value); drawDifference(); if (!figure.isConnected) selectFirst(); });
   picture.addEventListener("load", drawAll);
-  picture.src = data.picture.src;
+  picture.src = head.seen.src;
 };

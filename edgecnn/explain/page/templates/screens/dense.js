@@ -1,5 +1,5 @@
 screens.dense = (section, data, head) => {
-  const part = (name) => section.querySelector(`[data-part="${name}"]`);
+  const part = partsOf(section);
   const WORDS = [[1e24, "septillion"], [1e21, "sextillion"], [1e18, "quintillion"], [1e15, "quadrillion"], [1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
   const UNITS = [[1e24, "YB"], [1e21, "ZB"], [1e18, "EB"], [1e15, "PB"], [1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
 
@@ -73,7 +73,7 @@ screens.dense = (section, data, head) => {
     const hasWindow = [down, across, tall, wide].every((value) => value !== null);
     const veil = makeSvg("path", {fill: "rgb(0 0 0 / .62)", "fill-rule": "evenodd"});
     const frame = makeSvg("rect", {fill: "none", stroke: "#ff8a3d", "stroke-width": Math.max(width, height) / 150});
-    picture.append(makeSvg("image", {href: data.picture.src, width, height, preserveAspectRatio: "none"}), veil, frame);
+    picture.append(makeSvg("image", {href: head.seen.src, width, height, preserveAspectRatio: "none"}), veil, frame);
     let isDense = false, cell = [Math.floor(rows / 2), Math.floor(columns / 2)];
     const span = (start, size, side) => [Math.max(0, start), Math.min(side, start + size)];
     function show() {

@@ -1,5 +1,5 @@
 screens.detectors = (section, data, head) => {
-  const part = (name) => section.querySelector(`[data-part="${name}"]`);
+  const part = partsOf(section);
   const [height, width] = [head.input.height, head.input.width];
   const COLORS = ["red", "green", "blue"], GREY = 127.5, CHIPS = 12, BOX = ["#000", "#fff"];
   const by = (...sides) => sides.join(" × ");
@@ -132,7 +132,7 @@ screens.detectors = (section, data, head) => {
     const mine = layer, buttons = [...layer.strongest.values].slice(0, CHIPS).filter((one) => !isSilent(layer.peaks.values[one])).map((one) => {
       const canvas = make("canvas", {width: 40, height: 40, "aria-hidden": "true"});
       const [top, left, bottom, right] = boxOf(layer, one);
-      if (bottom > top) load(data.picture).then((picture) => drawPart(canvas, picture, [left, top, right - left, bottom - top], 80));
+      if (bottom > top) load(head.seen).then((picture) => drawPart(canvas, picture, [left, top, right - left, bottom - top], 80));
       return make("button", {type: "button", "data-filter": one, onclick: () => choose(data.layers.indexOf(mine), one)}, canvas, `${one}: ${formatNumber(layer.peaks.values[one])}`);
     });
     part("strongest").replaceChildren(...(buttons.length ? buttons : ["none: this layer is silent everywhere."]));
@@ -170,7 +170,7 @@ screens.detectors = (section, data, head) => {
       const [top, left, bottom, right] = boxOf(layer, filter), canvas = make("canvas", {role: "img", "aria-label": "The box, cut out of your picture"});
       if (isSilent(layer.peaks.values[filter]) || bottom <= top) { target.replaceChildren(make("p", {}, "Nothing does.")); return; }
       target.replaceChildren(make("figure", {}, canvas, make("figcaption", {}, formatNumber(layer.peaks.values[filter]))));
-      load(data.picture).then((picture) => { if (mine === turn) drawPart(canvas, picture, [left, top, right - left, bottom - top], 256); });
+      load(head.seen).then((picture) => { if (mine === turn) drawPart(canvas, picture, [left, top, right - left, bottom - top], 256); });
       return;
     }
     const all = countOf(set.num_pictures);

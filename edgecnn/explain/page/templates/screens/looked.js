@@ -1,5 +1,5 @@
 screens.looked = (section, data, head) => {
-  const part = (name) => section.querySelector(`[data-part="${name}"]`);
+  const part = partsOf(section);
   const CANVAS_PX = 448, EXPLANATIONS = {
     "class activation": "Votes of places (class activation mapping): the logit is a sum over the places of the last maps, so every place has its own part in it. The picture shows these parts.",
     "occlusion": "Cover and see (occlusion): a square of the picture's mean colour covers one place after the other. Orange is where covering costs the class, blue where covering helps it.",
@@ -8,8 +8,7 @@ screens.looked = (section, data, head) => {
   let method = data.methods[0], chosen = 0, cell = [0, 0], isShowing = false, orderPixels = null, timer = null;
   const pickers = [];
 
-  const isShare = data.methods.every((one) => [one.test.deletion, one.test.insertion, one.test.random_deletions, one.test.random_insertions].every((curve) => curve.values.every((value) => value >= 0 && value <= 1)));
-  const formatScore = (value) => isShare ? formatPercent(value) : formatNumber(value);
+  const isShare = head.scores_are_shares, sayScore = (value) => formatScore(value, head);
 
   // ---- heat ------------------------------------------------------------------------------------------------------
   // One scale for all classes and both files: the same colour is the same number everywhere.
@@ -102,10 +101,10 @@ screens.looked = (section, data, head) => {
     const path = (values) => "M" + [...values].map((value, step) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join("L");
     const what = name === "deletion" ? "covered" : "shown";
     const chart = makeSvg("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label":
-      `Score against the share of the picture that is ${what}: from ${formatScore(test[name].values[0])} to ${formatScore(test[name].values[steps])}, on average ${formatScore(test[`${name}_area`])}; random orders ${formatScore(test[`random_${name}_area`])}`});
+      `Score against the share of the picture that is ${what}: from ${sayScore(test[name].values[0])} to ${sayScore(test[name].values[steps])}, on average ${sayScore(test[`${name}_area`])}; random orders ${sayScore(test[`random_${name}_area`])}`});
     for (const value of [low, (low + high) / 2, high]) {
       chart.append(makeSvg("line", {class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value)}),
-        makeSvg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, isShare ? formatPercent(value, 0) : formatNumber(value)));
+        makeSvg("text", {x: left - 6, y: y(value) + 4, "text-anchor": "end"}, formatScore(value, head, 0)));
     }
     for (const share of [0, 0.5, 1]) chart.append(makeSvg("text", {x: x(share * steps), y: height - bottom + 15, "text-anchor": share === 1 ? "end" : "middle"}, formatPercent(share, 0)));
     chart.append(makeSvg("text", {x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle"}, `of the picture ${what}`));
@@ -131,7 +130,7 @@ screens.looked = (section, data, head) => {
     }
     context.putImageData(shown, 0, 0);
     const share = method.test.shares.values[step], score = method.test[isShowing ? "insertion" : "deletion"].values[step];
-    part("score").replaceChildren(`${formatPercent(share, 0)} ${isShowing ? "shown" : "covered"}: `, make("bdi", {}, data.classes[0].label), ` has a score of ${formatScore(score)}.`);
+    part("score").replaceChildren(`${formatPercent(share, 0)} ${isShowing ? "shown" : "covered"}: `, make("bdi", {}, data.classes[0].label), ` has a score of ${sayScore(score)}.`);
     for (const name of ["deletion", "insertion"]) part(name).replaceChildren(drawChart(name));
   }
 
@@ -189,5 +188,5 @@ screens.looked = (section, data, head) => {
     drawTest();
   }
 
-  Promise.all([picture, blurred].map((image, index) => new Promise((done) => { image.addEventListener("load", done); image.src = [data.picture, data.blurred][index].src; }))).then(start);
+  Promise.all([picture, blurred].map((image, index) => new Promise((done) => { image.addEventListener("load", done); image.src = [head.seen, data.blurred][index].src; }))).then(start);
 };

@@ -175,7 +175,7 @@ screens.maps = (section, data, head) => {
     }
     if (row.zeros !== null) {
       const end = low === 0 ? "0" : "at the lower end";
-      lines.push(`${formatPercent(row.zeros)} of all values are ${end} for your picture${row.num_silent && row.maps ? `; ${countOf(row.num_silent)} of the ${countOf(row.channels)} maps are ${end} everywhere` : ""}.`);
+      lines.push(`${formatPercent(row.zeros)} of all values are ${end} for your picture${row.num_silent && row.maps ? `; ${countOf(row.num_silent)} of the ${countOf(row.channels)} maps ${row.num_silent === 1 ? "is" : "are"} ${end} everywhere` : ""}.`);
     }
     if (row.at_top) lines.push(`${formatPercent(row.at_top, row.at_top < 0.0005 ? 3 : 1)} are at the upper end, ${formatNumber(high)}.`);
     return lines;
@@ -282,7 +282,7 @@ screens.maps = (section, data, head) => {
       const figure = make("figure", {"data-version": version.key}, make("div", {class: "stage"}, canvas, marker), make("figcaption", {}, nameOf(version.key), output));
       return {version, canvas, marker, output, figure};
     });
-    const picture = make("img", {src: data.picture.src, width: data.picture.width, height: data.picture.height, alt: "Your picture as the network sees it"});
+    const picture = make("img", {src: head.seen.src, width: head.seen.width, height: head.seen.height, alt: "Your picture as the network sees it"});
     pictureMarker = make("span", {class: "marker"});
     find(".panels").replaceChildren(make("figure", {}, make("div", {class: "stage"}, picture, pictureMarker), make("figcaption", {}, "What this place can see of your picture", make("output", {class: "sees"}))), ...panels.map((panel) => panel.figure));
     let isReady = false;
@@ -322,7 +322,7 @@ screens.maps = (section, data, head) => {
 
   // The pixels that can change the places from top to bottom and from left to right, both included.
   function showField(top, bottom, left, right) {
-    const {sees} = layer.maps, {width, height} = data.picture, output = find(".sees");
+    const {sees} = layer.maps, {width, height} = head.seen, output = find(".sees");
     pictureMarker.hidden = true;
     output.textContent = "not known";
     if (!sees) return;

@@ -1,6 +1,6 @@
-screens.numbers = (section, data) => {
+screens.numbers = (section, data, head) => {
   const MOST = 8, CHANNELS = ["red", "green", "blue"], ALL = 3;
-  const pixels = data.pixels, [rows, columns] = pixels.shape;
+  const pixels = head.pixels, [rows, columns] = pixels.shape;
   const size = [Math.min(MOST, rows), Math.min(MOST, columns)];
   const frame = section.querySelector(".frame"), canvas = section.querySelector("canvas");
   let shown = ALL, row = 0, column = 0;

@@ -1,5 +1,5 @@
 screens.place = (section, data, head) => {
-  const part = (name) => section.querySelector(`[data-part="${name}"]`);
+  const part = partsOf(section);
   const changes = data.changes, byName = new Map((data.pictures ? data.pictures.changes : []).map((one) => [one.name, one]));
 
   showChanges();
@@ -10,11 +10,12 @@ screens.place = (section, data, head) => {
     const slider = part("amount"), chart = part("chart"), LEFT = 40, RIGHT = 428, TOP = 10, BOTTOM = 182;
     // Scores of a network that ends without softmax may lie anywhere.
     const all = changes.flatMap((one) => [...one.scores.values, ...(one.other ? one.other.scores.values : [])]);
-    const low = Math.min(0, ...all), high = Math.max(1, ...all);
+    const low = Math.min(0, ...all), high = Math.max(head.scores_are_shares ? 1 : 0, ...all) || 1;
     const xAt = (change, position, left, right) => {
       const {amounts} = change, from = amounts[0], to = amounts[amounts.length - 1];
       return left + (amounts[position] - from) / (to - from) * (right - left);
     };
+    const shareAt = (share) => BOTTOM - share * (BOTTOM - TOP); // of pictures: the drawing is as high as all of them
     const yAt = (score, top, bottom) => bottom - (score - low) / (high - low) * (bottom - top);
     const line = (change, scores, kind, [left, right, top, bottom]) => makeSvg("polyline", {
       class: kind, points: [...scores.values].map((score, i) => `${xAt(change, i, left, right)},${yAt(score, top, bottom)}`).join(" "),
@@ -32,7 +33,7 @@ screens.place = (section, data, head) => {
       const box = [LEFT, RIGHT, TOP, BOTTOM], at = (position) => xAt(change, position, LEFT, RIGHT);
       const marks = [low, (low + high) / 2, high].flatMap((score) => [
         makeSvg("line", {class: "grid", x1: LEFT, x2: RIGHT, y1: yAt(score, TOP, BOTTOM), y2: yAt(score, TOP, BOTTOM)}),
-        makeSvg("text", {x: LEFT - 6, y: yAt(score, TOP, BOTTOM) + 4, "text-anchor": "end"}, formatPercent(score, 0)),
+        makeSvg("text", {x: LEFT - 6, y: yAt(score, TOP, BOTTOM) + 4, "text-anchor": "end"}, formatScore(score, head, 0)),
       ]);
       const last = change.amounts.length - 1;
       const ends = [...new Set([0, change.nothing, last])].map((position) => makeSvg("text", {
@@ -45,13 +46,13 @@ screens.place = (section, data, head) => {
         ...(change.other ? [line(change, change.other.scores, "float", box)] : []), line(change, change.scores, "mine", box), ...dots,
         makeSvg("line", {class: "mine", style: "stroke-width: 1", y1: TOP, y2: BOTTOM}), makeSvg("circle", {r: 6, style: "fill: var(--accent)"}));
       chart.setAttribute("aria-label", `Score of ${data.explained} against the amount: `
-        + change.words.map((words, i) => `${words} ${formatPercent(change.scores.values[i])}`).join(", "));
+        + change.words.map((words, i) => `${words} ${formatScore(change.scores.values[i], head)}`).join(", "));
       function accuracy(key, kind, aside) {
         const found = byName.get(change.name);
         return !found || !found[key] ? [] : found[key].flatMap((one, i) => {
           const x = Math.min(RIGHT, at(found.positions[i]) + aside);
-          return [makeSvg("line", {class: kind, x1: x, x2: x, y1: yAt(one.low, TOP, BOTTOM), y2: yAt(one.high, TOP, BOTTOM)}),
-            makeSvg("circle", {class: kind, cx: x, cy: yAt(one.share, TOP, BOTTOM), r: 4})];
+          return [makeSvg("line", {class: kind, x1: x, x2: x, y1: shareAt(one.low), y2: shareAt(one.high)}),
+            makeSvg("circle", {class: kind, cx: x, cy: shareAt(one.share), r: 4})];
         });
       }
     }
@@ -63,10 +64,10 @@ screens.place = (section, data, head) => {
       slider.setAttribute("aria-valuetext", change.words[position]);
       const answer = change.answers[position], isSame = answer === data.answer, words = change.words[position];
       part("answer").replaceChildren(
-        make("strong", {}, words[0].toUpperCase() + words.slice(1)), ": ", make("bdi", {}, data.explained), ` ${formatPercent(score)}. `,
+        make("strong", {}, words[0].toUpperCase() + words.slice(1)), ": ", make("bdi", {}, data.explained), ` ${formatScore(score, head)}. `,
         make("span", {class: `badge ${isSame ? "good" : "warn"}`}, isSame ? "still " : "now ", make("bdi", {}, answer)),
-        isSame && answer === data.explained ? "" : ` ${formatPercent(change.answer_scores.values[position])}`,
-        change.other ? ` In floats: ${formatPercent(change.other.scores.values[position])}${change.other.answers[position] === answer ? "" : ", and it says "}` : "",
+        isSame && answer === data.explained ? "" : ` ${formatScore(change.answer_scores.values[position], head)}`,
+        change.other ? ` In floats: ${formatScore(change.other.scores.values[position], head)}${change.other.answers[position] === answer ? "" : ", and it says "}` : "",
         ...(change.other && change.other.answers[position] !== answer ? [make("bdi", {}, change.other.answers[position])] : []),
         change.other ? "." : "",
         order < 0 ? "" : ` Of ${data.pictures.num} pictures ${formatPercent(found.accuracy[order].share, 0)} (${formatPercent(found.accuracy[order].low, 0)} to ${formatPercent(found.accuracy[order].high, 0)}) are recognized`

@@ -1,10 +1,11 @@
-screens.sliding = (section, data) => {
+screens.sliding = (section, data, head) => {
   const {layer, window: sliding, output, integers} = data;
   const [inRows, inColumns, inChannels] = layer.input_shape, [outRows, outColumns] = layer.output_shape;
   const [, tapRows, tapColumns, depth] = data.weights.shape;
   const numCells = outRows * outColumns, find = (selector) => section.querySelector(selector);
   const names = inChannels === 3 ? ["red", "green", "blue"] : Array.from({length: inChannels}, (_, i) => `channel ${i}`);
   const input = find(".input"), map = find(".map"), frames = section.querySelectorAll(".frame");
+  const codes = data.input.is_picture ? head.pixels : data.input.codes;
   const cell = {row: -1, column: -1};
   let filter = data.start.filter, filled = numCells, shownChannel = 0, pickers = [];
 
@@ -13,7 +14,7 @@ screens.sliding = (section, data) => {
   function read(y, x, channel) {
     if (data.input.values) return at(data.input.values, y, x, channel);
     const table = data.input.table;
-    return at(table, Math.min(channel, table.shape[0] - 1), at(data.input.codes, y, x, channel));
+    return at(table, Math.min(channel, table.shape[0] - 1), at(codes, y, x, channel));
   }
 
   // The first channel that a filter sees: 0 but in groups, of which a depthwise convolution has one for each channel.
@@ -60,7 +61,7 @@ screens.sliding = (section, data) => {
   if (!data.input.is_picture) {
     for (const value of (data.input.values || data.input.table).values) { low = Math.min(low, value); high = Math.max(high, value); }
   }
-  const shade = (y, x, channel) => data.input.is_picture ? at(data.input.codes, y, x, channel)
+  const shade = (y, x, channel) => data.input.is_picture ? at(codes, y, x, channel)
     : Math.round(255 * (read(y, x, channel) - low) / (high - low || 1));
   const inColor = inChannels === 3;
 
