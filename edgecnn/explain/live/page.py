@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +9,7 @@ from typing import Any, NamedTuple
 from edgecnn.explain.decision import has_class_activation_map
 from edgecnn.explain.live.wants import MAX_MAPS, layers_with_maps
 from edgecnn.explain.network import Network
+from edgecnn.pages import house_style, source_of
 
 _HERE = Path(__file__).parent / "templates"
 # The colours and tools of the page that explains one picture.
@@ -32,12 +31,12 @@ class LivePage(NamedTuple):
 @cache
 def live_page() -> LivePage:
     """Return the page; nothing in it depends on the network, which it asks for."""
-    style = (_SHARED / "page.css").read_text("utf-8") + (_HERE / "live.css").read_text("utf-8")
+    style = house_style() + (_SHARED / "page.css").read_text("utf-8") + (_HERE / "live.css").read_text("utf-8")
     script = (_SHARED / "page.js").read_text("utf-8") + (_HERE / "live.js").read_text("utf-8")
     document = (_HERE / "live.html").read_text("utf-8")
     html = document.replace("/* style */", style).replace("/* script */", script)
     policy = (
-        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
+        f"default-src 'none'; script-src {source_of(script)}; style-src {source_of(style)}; img-src data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return LivePage(html.encode(), policy)
@@ -65,10 +64,6 @@ def describe(network: Network, address: str, session: str) -> dict[str, Any]:
             for layer in layers_with_maps(network)
         ],
     }
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _text(text: str) -> str:

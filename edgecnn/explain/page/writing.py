@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from edgecnn.explain.page.contents import Image, Screen, walk
 from edgecnn.explain.page.explanation import Explanation
 from edgecnn.imaging import encode_jpeg, encode_png
 from edgecnn.modelfile.atomic import write_atomically
+from edgecnn.pages import house_style, make_environment, source_of
 
 _DIGITS = 6
 # A table that a byte can point into; more different numbers than that among the first ones tell that there is none.
@@ -87,7 +87,7 @@ def render(explanation: Explanation) -> str:
         screens=[(screen, walk(screen.data, _to_typed, _to_embedded)) for screen in explanation.screens],
         script=Markup(script),  # our own files, never data
         style=Markup(_style(tuple(screen.key for screen in explanation.screens))),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_source=source_of(script),
     )
 
 
@@ -156,7 +156,7 @@ def _script(keys: tuple[str, ...]) -> str:
 
 
 def _style(keys: tuple[str, ...]) -> str:
-    return "\n".join(_source(name) for name in ("page.css", *(f"screens/{key}.css" for key in keys)))
+    return house_style() + "\n".join(_source(name) for name in ("page.css", *(f"screens/{key}.css" for key in keys)))
 
 
 def _source(name: str) -> str:
@@ -170,17 +170,9 @@ def _with_minus(number: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    # Names of classes and files are anybody's text: everything is escaped unless a template says otherwise.
-    environment = Environment(
-        loader=PackageLoader("edgecnn.explain.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=lambda share: _with_minus(f"{100 * share:.1f}%"),
-        number=lambda value: _with_minus(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"),
-        count=lambda value: f"{value:,}",
-    )
-    return environment
+    filters: dict[str, Callable[..., str]] = {
+        "percent": lambda share: _with_minus(f"{100 * share:.1f}%"),
+        "number": lambda value: _with_minus(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"),
+        "count": lambda value: f"{value:,}",
+    }
+    return make_environment("edgecnn.explain.page", filters)

@@ -36,7 +36,9 @@ def reliability(title: str, scores: NDArray[np.float32], truths: NDArray[np.int6
     Reference:
         Guo et al., "On Calibration of Modern Neural Networks", arXiv:1706.04599, equation 3.
     """
-    return Reliability(title=title, bins=calibration_curve(scores, truths), ece=expected_calibration_error(scores, truths))
+    return Reliability(
+        title=title, bins=calibration_curve(scores, truths), ece=expected_calibration_error(scores, truths)
+    )
 
 
 def _undo_temperature(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

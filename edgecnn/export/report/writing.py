@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
+from markupsafe import Markup
 
 from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.errors import ExportError
@@ -18,6 +19,7 @@ from edgecnn.export.report.contents import Report
 from edgecnn.export.report.material import ReportMaterial
 from edgecnn.export.report.wording import FILTERS
 from edgecnn.modelfile.atomic import write_atomically
+from edgecnn.pages import house_style, make_environment
 
 MAX_CLASSES = 200
 
@@ -81,6 +83,7 @@ def render(report: Report, thumbnails: list[str | None]) -> str:
             charts=charts,
             worst_rows=sorted((row for row in report.rows if row.rank), key=lambda row: row.rank or 0),
             max_classes=MAX_CLASSES,
+            house_style=Markup(house_style()),  # our own file, never data
             data=report_to_json(report),
         )
     )
@@ -88,13 +91,4 @@ def render(report: Report, thumbnails: list[str | None]) -> str:
 
 @cache
 def _environment() -> Environment:
-    # Names of classes and files are anybody's text: everything is escaped unless a template says otherwise.
-    environment = Environment(
-        loader=PackageLoader("edgecnn.export.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment
+    return make_environment("edgecnn.export.report", FILTERS)
