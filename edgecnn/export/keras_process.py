@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -217,19 +216,12 @@ def share_vectors(model: bytes) -> bytes:
 
 
 def _translate(exc: Exception) -> ExportError:
-    text = str(exc)
-    missing = re.search(r"(?:Flex|Custom) ops: ([\w, ]+)", text)
-    if missing:
-        layers = sorted(set(re.findall(r'"(?:[\w.]+/)*([\w.]+)/\w+@', text)))
-        where = f" (in {', '.join(layers[:3])})" if layers else ""
-        return UnsupportedOpError(
-            f"LiteRT has no builtin operator for {missing[1].strip()}{where}; replace the layer that uses it"
-        )
-    unsupported = re.search(r"Quantization to (?:8x8|16x8)-bit not yet supported for op: '?(\w+)", text)
+    from edgecnn.train.converter_words import find_unsupported, first_line
+
+    unsupported = find_unsupported(exc)
     if unsupported:
-        return UnsupportedOpError(f"LiteRT has no integer form of {unsupported[1]}; replace the layer that uses it")
-    first_line = text.strip().splitlines()[0] if text.strip() else type(exc).__name__
-    return ExportError(f"the converter failed: {first_line}")
+        return UnsupportedOpError(unsupported)
+    return ExportError(f"the converter failed: {first_line(exc)}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,18 @@ MAX_SHIFT = 0.06
 MAX_ROTATION_DEG = 10.0
 MAX_BRIGHTNESS = 32.0
 MAX_CONTRAST = 1.25
+_IN_WORDS = {
+    "flip": "mirrored left to right",
+    "shift": f"moved by up to {MAX_SHIFT:.0%} of its sides",
+    "zoom": f"enlarged so that {MIN_ZOOM_AREA:.0%} of its area or more can be seen",
+    "rotate": f"turned by up to {MAX_ROTATION_DEG:.0f} degrees",
+    "light": "made lighter or darker, with more contrast or less",
+}
+
+
+def describe_changes(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what the named random changes do to a picture: words that follow "it is"."""
+    return tuple(_IN_WORDS[part] for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +74,11 @@ class Augmentation:
         """
         if not self.parts:
             return pixels[rows]
-        return np.stack([self.apply(pixels[row], np.random.default_rng((seed, epoch, int(row)))) for row in rows])
+        return np.stack([self.change(pixels[row], int(row), seed, epoch) for row in rows])
+
+    def change(self, pixels: NDArray[np.uint8], row: int, seed: int, epoch: int) -> NDArray[np.uint8]:
+        """Return what training makes of one picture, uint8 (h, w, 3), that is the given row of its set, in an epoch."""
+        return self.apply(pixels, np.random.default_rng((seed, epoch, row)))
 
     def _matrix(self, width: int, height: int, draws: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the map from output to input pixels: turn, scale and flip about the centre, then shift."""

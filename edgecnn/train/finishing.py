@@ -13,8 +13,11 @@ from edgecnn.core.labels import encode_labels
 from edgecnn.core.progress import Progress
 from edgecnn.data import SPLIT_NAMES, PixelSet
 from edgecnn.evaluate.metrics import Metrics, evaluate_scores
+from edgecnn.imaging import encode_png
 from edgecnn.train import run_folder
 from edgecnn.train.backend import keras, tf
+from edgecnn.train.candidates import CANDIDATES_FILE, CandidatesRecord
+from edgecnn.train.contact_sheet import draw_sheet, first_of_each_class
 from edgecnn.train.keras_model import KerasScorer
 from edgecnn.train.material import Outcome
 from edgecnn.train.plots import plot_confusion, plot_curves
@@ -49,6 +52,8 @@ class RunContent:
         config: how it was made.
         pictures: the readable ones of each split, by the split's name.
         outcome: every epoch.
+        code: the user's own program that built the network; empty where there is none.
+        candidates: what ``auto`` chose from, if it did.
         val: figures over the validation pictures.
         test: figures over the test pictures, if there are any.
     """
@@ -60,6 +65,8 @@ class RunContent:
     outcome: Outcome
     val: Metrics
     test: Metrics | None
+    code: bytes = b""
+    candidates: CandidatesRecord | None = None
 
 
 def write_run(folder: Path, content: RunContent) -> None:
@@ -72,7 +79,15 @@ def write_run(folder: Path, content: RunContent) -> None:
     (folder / run_folder.SPLIT_FILE).write_bytes(encode_json(splits))
     (folder / run_folder.HISTORY_FILE).write_bytes(encode_json(content.outcome.rows))
     (folder / run_folder.METRICS_FILE).write_bytes(encode_json(metrics))
+    if content.code:
+        (folder / run_folder.CODE_FILE).write_bytes(content.code)
+    if content.candidates:
+        (folder / CANDIDATES_FILE).write_bytes(encode_json(content.candidates))
     plots = folder / run_folder.PLOTS_FOLDER
     plot_curves(content.outcome.rows, plots / "curves.png")
     judged, name = (content.test, "test") if content.test else (content.val, "validation")
     plot_confusion(judged, f"{judged.num} {name} pictures, {judged.top1:.1%} right", plots / "confusion.png")
+    options, train = content.config.options, content.pictures["train"]
+    if options.augments:
+        examples = {row: train.pixels[row] for row in first_of_each_class(train.label_indices)}
+        (folder / run_folder.SHEET_FILE).write_bytes(encode_png(draw_sheet(examples, options.augment, options.seed)))

@@ -91,11 +91,19 @@ def load_keras_scorer(run: RunFolder) -> KerasScorer:
     return KerasScorer(load_keras_model(run))
 
 
-def _reason(exc: Exception) -> str:
-    text = str(exc).strip()
-    foreign = re.search(r"Could not locate (class|function) '(\w+)'", text)
+def find_foreign(exc: Exception) -> str | None:
+    """Return what in a saved network is not one of Keras's own parts; None where loading failed for another reason."""
+    text = str(exc)
+    foreign = re.search(r"Could not locate (class|function) '(?:[\w.]+>)?(\w+)'", text)
     if foreign:
         return f"it uses the {foreign[1]} {foreign[2]!r}, which is not one of Keras's own; build the network without it"
+    if "Could not interpret" in text and "'value'" in text:
+        return "it uses a lambda, which is not run out of a file; write a function or layer of Keras's own"
     if "`Lambda` layer" in text:
         return "it has a Lambda layer, whose code is not run out of a file; put a layer of Keras's own in its place"
-    return f"{(text.splitlines() or [type(exc).__name__])[0]}; train again with --overwrite"
+    return None
+
+
+def _reason(exc: Exception) -> str:
+    first_line = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+    return find_foreign(exc) or f"{first_line}; train again with --overwrite"

@@ -18,8 +18,13 @@ METHODS: dict[Method, Callable[[Any, Material], Outcome]] = {
 }
 
 
-def learn(material: Material, num_classes: int) -> tuple[Any, Outcome]:
+def learn(material: Material, num_classes: int, *, pooled: bool = True) -> tuple[Any, Outcome]:
     """Build and train a network; the same material gives the same weights on the same machine.
+
+    Args:
+        material: what it learns from, and how.
+        num_classes: scores that it gives.
+        pooled: False trains the network's variant without pooling, see ``Architecture``.
 
     Returns:
         A ``keras.Model`` from raw RGB pixels (float32, 0 to 255, shape (N, h, w, 3)) to scores (N, num_classes),
@@ -29,12 +34,11 @@ def learn(material: Material, num_classes: int) -> tuple[Any, Outcome]:
         KeyboardInterrupt: the user ended training before there was anything to keep.
         RunError: the loss is not finite any more.
     """
-    config = material.config
-    make_repeatable(config.seed)
-    model = config.row.build(config.contract, num_classes)
+    make_repeatable(material.config.seed)
+    model = material.row.build(material.contract, num_classes, pooled=pooled)
     material.work_folder.mkdir()
     try:
-        outcome = METHODS[config.row.method](model, material)
+        outcome = METHODS[material.row.method](model, material)
     finally:
         shutil.rmtree(material.work_folder, ignore_errors=True)
     return model, outcome

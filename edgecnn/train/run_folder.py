@@ -7,7 +7,12 @@ RUN/
 ├── split.json      {"train": […], "val": […], "test": […]}, paths relative to the data root
 ├── history.json    one HistoryRow per epoch
 ├── metrics.json    {"val": {…}, "test": {…} or null}
-└── plots/          curves.png, confusion.png
+├── candidates.json what the architectures reached: CandidatesRecord; only where ``auto`` chose among them
+├── architecture.py the user's own program that built the network; only where it did
+├── ablation.json   what augmentation and pooling were worth: AblationRecord; only where the user asked for it
+└── plots/          curves.png, confusion.png, and what augmentation made of a few training pictures:
+                    augmentation.png, one row for each of the first classes, the picture itself at its left;
+                    missing where nothing was changed
 """
 
 from __future__ import annotations
@@ -22,8 +27,9 @@ from edgecnn.core.contract import InputContract
 from edgecnn.core.labels import decode_labels
 from edgecnn.data import SPLIT_NAMES, Picture, Splits
 from edgecnn.errors import RunError
-from edgecnn.train.architectures import Schedule
+from edgecnn.train.architectures import Ingredient, Schedule
 from edgecnn.train.config import TrainConfig
+from edgecnn.train.recipe import Distillation, Recipe
 
 RUN_FORMAT = "edgecnn-run"
 RUN_VERSION = 1
@@ -34,6 +40,8 @@ SPLIT_FILE = "split.json"
 HISTORY_FILE = "history.json"
 METRICS_FILE = "metrics.json"
 PLOTS_FOLDER = "plots"
+CODE_FILE = "architecture.py"
+SHEET_FILE = "plots/augmentation.png"
 
 _T = TypeVar("_T")
 
@@ -44,8 +52,9 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         stage: ``scratch``, or ``head`` and ``fine-tuning``.
         epoch: from 1 in each stage.
-        loss: mean over the training pictures as they were seen: augmented, weighted, smoothed labels.
-        accuracy: share of them that were recognized, 0 to 1.
+        loss: mean over the training pictures as they were seen: augmented, mixed, weighted, held against smoothed
+            labels and what a teacher says.
+        accuracy: share of them that were recognized, 0 to 1; of a mixture, by what it shows most of.
         val_loss: mean cross-entropy over the validation pictures, in nats.
         val_accuracy: share of them that were recognized, 0 to 1.
         learning_rate: at the end of the epoch.
@@ -88,6 +97,18 @@ class SkippedPicture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     reason: str
 
 
+class TeacherRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model whose scores a network learnt from.
+
+    Attributes:
+        name: of its run's folder or of its file.
+        sha256: of ``model.keras`` or of the file, in hexadecimal.
+    """
+
+    name: str
+    sha256: str
+
+
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a run was made.
 
@@ -95,10 +116,14 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         format: always ``edgecnn-run``.
         version: of this format.
         tools: versions of edgecnn, tensorflow, keras and python.
-        architecture: name of the network.
+        architecture: name of the network; the one that ``auto`` chose.
         input: what the model wants to see.
-        options: as the user gave them.
+        options: as the user gave them, with the chosen architecture in the place of ``auto``.
         schedule: what they came to, with the architecture's own values where none were given.
+        recipe: the same of the rules of learning; None in runs that are older than the choice.
+        teacher: whose scores it learnt from; None: nobody's.
+        distillation: how; None without a teacher.
+        ingredients: files that the network was made of and that did not come with the package.
         data_root: absolute path of the pictures when the run was made.
         has_given_splits: whether the folder itself said which picture was for what.
         seed: of every random choice.
@@ -122,6 +147,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     skipped: tuple[SkippedPicture, ...]
     interrupted: bool
     stages: tuple[StageRecord, ...]
+    recipe: Recipe | None = None
+    teacher: TeacherRecord | None = None
+    distillation: Distillation | None = None
+    ingredients: tuple[Ingredient, ...] = ()
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -184,7 +213,11 @@ class RunFolder:
 
     def read_history(self) -> tuple[HistoryRow, ...]:
         """Return one row per epoch, in order."""
-        return _decode(self.path / HISTORY_FILE, _read(self.path, HISTORY_FILE), tuple[HistoryRow, ...])
+        return self.read_record(HISTORY_FILE, tuple[HistoryRow, ...])
+
+    def read_record(self, name: str, kind: type[_T]) -> _T:
+        """Return what one of the run's JSON files holds; RunError unless it is there and of that kind."""
+        return _decode(self.path / name, _read(self.path, name), kind)
 
 
 def is_run(path: Path) -> bool:

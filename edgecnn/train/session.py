@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn.core.contract import InputContract
 from edgecnn.core.progress import Progress, SilentProgress
 from edgecnn.data import SPLIT_NAMES, UNKNOWN_FOLDER, ImageFolder, PixelSet, split_pictures
 from edgecnn.errors import MissingExtraError, RunError
 from edgecnn.evaluate.metrics import Metrics
+from edgecnn.train.ablation_record import AblationRecord
+from edgecnn.train.architectures import AUTO
+from edgecnn.train.candidates import CandidatesRecord, list_candidates
 from edgecnn.train.class_weights import balance_classes
 from edgecnn.train.config import TrainConfig
 from edgecnn.train.material import Material, Outcome
-from edgecnn.train.reading import check_classes, check_recordable, read_split
+from edgecnn.train.reading import check_classes, check_copies, check_recordable, keep_together, read_split
 from edgecnn.train.run_folder import RUN_FORMAT, RUN_VERSION, RunConfig, RunFolder, SkippedPicture
 from edgecnn.train.run_writer import RunPlace, reserve_run
+from edgecnn.train.teacher import Teacher, open_teacher
 
 Weights = NDArray[np.float64]
 
@@ -33,20 +38,26 @@ class TrainedRun:
         run: what it left on disk.
         val: figures over the validation pictures.
         test: figures over the test pictures; None when the folder gives none.
+        ablation: the variants that were asked for; None where there are none.
+        candidates: what ``auto`` chose from; None where the user named the architecture.
         seconds: duration of everything.
     """
 
     run: RunFolder
     val: Metrics
     test: Metrics | None
-    seconds: float
+    ablation: AblationRecord | None = None
+    candidates: CandidatesRecord | None = None
+    seconds: float = 0.0
 
 
 def train(config: TrainConfig, progress: Progress | None = None) -> TrainedRun:
     """Train a classifier and write a run folder.
 
-    Ctrl-C (KeyboardInterrupt) ends training and keeps the best weights once an epoch is finished. The
-    test pictures are not decoded before training has ended.
+    Ctrl-C (KeyboardInterrupt) ends training and keeps the best weights once an epoch is finished. A folder
+    without splits is looked at for pictures that look the same, which stay on one side of the split. From then on the
+    test pictures are not decoded before training has ended, and then at the size of the network that is kept; the
+    variants of ``config.ablation`` do not see them.
 
     Args:
         config: all options.
@@ -54,22 +65,24 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainedRun:
 
     Raises:
         DatasetError: the pictures cannot be used.
-        RunError: the run cannot be written, or the loss went to infinity.
+        RunError: the run cannot be written, the loss went to infinity, or the teacher does not fit.
+        ModelFileError: the teacher's file is not a model.
         MissingExtraError: TensorFlow, Keras or matplotlib is not installed.
         KeyboardInterrupt: the user ended training before there was anything to keep; nothing is left behind.
     """
     require_tensorflow()
     started = time.monotonic()
     check_recordable(config.data.absolute())
-    check_recordable(config.run or Path())
+    for path in (config.run, config.weights, config.teacher, Path(config.architecture)):
+        check_recordable(path or Path())
     folder = ImageFolder.scan(config.data)
     with reserve_run(config.run, config.data, overwrite=config.overwrite) as place:
         session = _Session(config, folder, place, progress or SilentProgress())
         try:
-            run, val, test = session.run()
+            trained = session.run()
         except OSError as exc:
             raise RunError(f"cannot write the run to {place.folder.parent}: {exc.strerror or exc}") from exc
-    return TrainedRun(run=run, val=val, test=test, seconds=round(time.monotonic() - started, 1))
+    return replace(trained, seconds=round(time.monotonic() - started, 1))
 
 
 def require_tensorflow() -> None:
@@ -91,12 +104,19 @@ class _Session:
 
     def __init__(self, config: TrainConfig, folder: ImageFolder, place: RunPlace, progress: Progress) -> None:
         self._config, self._folder, self._place, self._progress = config, folder, place, progress
-        self._splits = split_pictures(folder, config.seed)
+        self._configs, self._left_out = list_candidates(config)
+        # Looking at the pictures may take minutes: what a network is made of is looked at before.
+        self._rows = {
+            one.architecture: one.row.prepared(one.schedule.size_px, len(folder.labels)) for one in self._configs
+        }
+        self._splits = split_pictures(folder, config.seed, keep_together(folder, progress))
         self._pictures: dict[str, PixelSet] = {}
         self._skipped: dict[str, tuple[SkippedPicture, ...]] = {}
+        self._candidates: CandidatesRecord | None = None
+        self._teacher: Teacher | None = None
 
-    def run(self) -> tuple[RunFolder, Metrics, Metrics | None]:
-        """Read, train, judge, write; return the run and the figures over validation and test."""
+    def run(self) -> TrainedRun:
+        """Read, train, judge, write, and train the variants if they are wanted."""
         splits = self._splits
         self._progress.say(
             f"{len(self._folder.labels)} classes; {len(splits.train)} pictures to train, "
@@ -107,21 +127,15 @@ class _Session:
                 f"{len(self._folder.unknown)} pictures in {UNKNOWN_FOLDER} show none of them: training does not look "
                 "at them, export tries on them how unknown things are recognized"
             )
+        if self._config.teacher:
+            self._teacher = open_teacher(self._config.teacher, self._folder, splits, self._progress)
         for split in ("train", "val"):
-            check_classes(split, self._read(split), self._folder)
+            check_classes(split, self._read(split, self._configs[0].contract), self._folder)
+        check_copies(self._pictures, self._folder, self._progress, refuse=True)
         weights = self._weigh_classes()
-        # TensorFlow takes seconds to load: only now, when nothing simple is wrong any more.
-        from edgecnn.train.learning import learn
-
-        material = Material(
-            train=self._pictures["train"],
-            val=self._pictures["val"],
-            class_weights=weights,
-            config=self._config,
-            work_folder=self._place.folder / "work",
-            progress=self._progress,
-        )
-        model, outcome = learn(material, len(self._folder.labels))
+        model, outcome, material = self._learn(weights)
+        self._config = material.config
+        self._pictures = {"train": material.train, "val": material.val}
         try:
             val, test = self._finish(model, outcome, weights)
         except KeyboardInterrupt:
@@ -129,7 +143,48 @@ class _Session:
                 raise
             # Training was over: the first Ctrl-C costs nothing but the seconds to write it down again.
             val, test = self._finish(model, outcome, weights)
-        return RunFolder.open(self._place.commit()), val, test
+        run = RunFolder.open(self._place.commit())
+        trained = TrainedRun(run=run, val=val, test=test, candidates=self._candidates)
+
+        if not self._config.ablation:
+            return trained
+        # Only now: the run is whole and has its name, whatever happens to the variants.
+        from edgecnn.train.ablation import train_variants
+
+        return replace(trained, ablation=train_variants(model, outcome, material, trained.run))
+
+    def _learn(self, weights: Weights | None) -> tuple[Any, Outcome, Material]:
+        """Train the network, or the candidates for it; return the one that is kept."""
+
+        def gather(config: TrainConfig) -> Material:
+            return self._gather(config, weights)
+
+        # TensorFlow takes seconds to load: only now, when nothing simple is wrong any more.
+        from edgecnn.train.choosing import choose
+        from edgecnn.train.learning import learn
+
+        if self._config.architecture != AUTO:
+            material = gather(self._config)
+            return *learn(material, len(self._folder.labels)), material
+        choice = choose(self._configs, gather, len(self._folder.labels), self._left_out, self._progress)
+        self._candidates = choice.record
+        return choice.model, choice.outcome, choice.material
+
+    def _gather(self, config: TrainConfig, weights: Weights | None) -> Material:
+        """Return what a network learns from, with the pictures at its size."""
+        for split in ("train", "val"):
+            if self._pictures[split].pixels.shape[1:3] != config.contract.size_wh[::-1]:
+                self._read(split, config.contract)
+        return Material(
+            train=self._pictures["train"],
+            val=self._pictures["val"],
+            class_weights=weights,
+            config=config,
+            work_folder=self._place.folder / "work",
+            progress=self._progress,
+            prepared=self._rows[config.architecture],
+            teacher=self._teacher,
+        )
 
     def _finish(self, model: Any, outcome: Outcome, weights: Weights | None) -> tuple[Metrics, Metrics | None]:
         from edgecnn.train.finishing import RunContent, judge, write_run
@@ -137,7 +192,9 @@ class _Session:
         if outcome.interrupted:
             self._progress.say("interrupted: the best weights so far are kept and judged (Ctrl-C again gives up)")
         labels = self._folder.labels
-        self._read("test")
+        self._read("test", self._config.contract)
+        learnt_and_test = {name: self._pictures[name] for name in ("train", "test")}
+        check_copies(learnt_and_test, self._folder, self._progress, refuse=False)
         val, test = (
             judge(model, self._pictures[name], labels, self._progress, f"scoring {name} pictures")
             for name in ("val", "test")
@@ -151,6 +208,8 @@ class _Session:
             outcome=outcome,
             val=val,
             test=test,
+            code=self._rows[self._config.architecture].code,
+            candidates=self._candidates,
         )
         write_run(self._place.folder, content)
         return val, test
@@ -159,12 +218,13 @@ class _Session:
         from edgecnn.train.finishing import list_tools
 
         config, labels = self._config, self._folder.labels
+        row = self._rows[config.architecture]
         return RunConfig(
             format=RUN_FORMAT,
             version=RUN_VERSION,
             tools=list_tools(),
-            architecture=config.architecture,
-            input=config.contract,
+            architecture=config.architecture_name,
+            input=row.contract(config.schedule.size_px, config.aspect),
             options=config,
             schedule=config.schedule,
             data_root=str(self._folder.root.resolve()),
@@ -174,13 +234,18 @@ class _Session:
             skipped=tuple(skipped for split in SPLIT_NAMES for skipped in self._skipped[split]),
             interrupted=outcome.interrupted,
             stages=outcome.stages,
+            ingredients=row.ingredients,
+            recipe=config.recipe,
+            teacher=self._teacher.record if self._teacher else None,
+            distillation=config.distillation if self._teacher else None,
         )
 
-    def _read(self, split: str) -> PixelSet:
-        loaded, skipped = read_split(
-            self._folder.root, split, self._splits.select(split), self._config.contract, self._progress
-        )
-        self._pictures[split], self._skipped[split] = loaded, skipped
+    def _read(self, split: str, contract: InputContract) -> PixelSet:
+        """Decode a split; a second time, at another size, only what could be read the first time."""
+        before = self._pictures.get(split)
+        pictures = before.pictures if before else self._splits.select(split)
+        loaded, skipped = read_split(self._folder.root, split, pictures, contract, self._progress)
+        self._pictures[split], self._skipped[split] = loaded, (*self._skipped.get(split, ()), *skipped)
         return loaded
 
     def _weigh_classes(self) -> Weights | None:

@@ -23,11 +23,13 @@ from edgecnn.errors import RunError
 from edgecnn.train.activations import Store, count_copies, new_store, store_copies, store_plain
 from edgecnn.train.augment import Augmentation
 from edgecnn.train.backend import keras
-from edgecnn.train.fitting import FitPlan, FitResult, Lesson, fit, is_better
+from edgecnn.train.fitting import FitResult, fit, is_better
 from edgecnn.train.keras_model import compile_forward, predict
+from edgecnn.train.lesson import FitPlan, Lesson
 from edgecnn.train.material import Material, Outcome
 from edgecnn.train.networks import POOLING_LAYER
 from edgecnn.train.run_folder import StageRecord
+from edgecnn.train.teaching import TeacherScores
 
 HEAD_STAGE = "head"
 TUNING_STAGE = "fine-tuning"
@@ -82,10 +84,12 @@ def train_transfer(model: Any, material: Material) -> Outcome:
     cut = _Cut.at(model, material.config.row.cut_layer)
     stores = _open_stores(cut, material)
     started = time.monotonic()
-    head = _train_head(cut, material, stores)
+    num_copies = 0 if stores is None else len(stores.train) // len(material.train) - 1
+    teacher = TeacherScores(material, num_copies) if material.teacher else None
+    head, features = _train_head(cut, material, stores, teacher)
     stage = _record(HEAD_STAGE, head, started, kept=True)
     if stores is None or head.interrupted:
-        return Outcome(rows=head.rows, stages=(stage,), interrupted=head.interrupted)
+        return Outcome(rows=head.rows, stages=(stage,), interrupted=head.interrupted, features=features)
     plain_weights = cut.tail.get_weights()
     started = time.monotonic()
     try:
@@ -94,20 +98,25 @@ def train_transfer(model: Any, material: Material) -> Outcome:
             f"the head alone recognizes {head.best.val_accuracy:.1%} of the validation pictures; "
             "Ctrl-C from here on ends training and keeps the best"
         )
-        tuned = _fine_tune(cut, material, stores)
+        tuned = _fine_tune(cut, material, stores, teacher)
     except KeyboardInterrupt:
         cut.tail.set_weights(plain_weights)
-        return Outcome(rows=head.rows, stages=(stage,), interrupted=True)
+        return Outcome(rows=head.rows, stages=(stage,), interrupted=True, features=features)
     except RunError as exc:  # the loss is not finite any more: no reason to lose the head
         cut.tail.set_weights(plain_weights)
         material.progress.say(f"{exc}; the head alone is kept")
-        return Outcome(rows=head.rows, stages=(stage,), interrupted=False)
+        return Outcome(rows=head.rows, stages=(stage,), interrupted=False, features=features)
     kept = not is_better(head.best, tuned.best)
     if not kept:
         cut.tail.set_weights(plain_weights)
         material.progress.say("fine-tuning did not beat the head alone on the validation pictures; the head is kept")
     tuned_stage = _record(TUNING_STAGE, tuned, started, kept=kept)
-    return Outcome(rows=head.rows + tuned.rows, stages=(stage, tuned_stage), interrupted=tuned.interrupted)
+    return Outcome(
+        rows=head.rows + tuned.rows,
+        stages=(stage, tuned_stage),
+        interrupted=tuned.interrupted,
+        features=features,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +144,10 @@ def _open_stores(cut: _Cut, material: Material) -> _Stores | None:
     )
 
 
-def _train_head(cut: _Cut, material: Material, stores: _Stores | None) -> FitResult:
+def _train_head(
+    cut: _Cut, material: Material, stores: _Stores | None, teacher: TeacherScores | None
+) -> tuple[FitResult, NDArray[np.float32]]:
+    """Fit the head; also return the features of the training pictures, then those of the validation pictures."""
     train, val = material.train, material.val
     with material.progress.task("computing features", len(train) + len(val)) as task:
         if stores is None:
@@ -151,11 +163,14 @@ def _train_head(cut: _Cut, material: Material, stores: _Stores | None) -> FitRes
         class_weights=material.class_weights,
         val_inputs=val_features,
         val_label_indices=val.label_indices,
+        teaching=teacher.teach(lambda rows, epoch: np.zeros_like(rows)) if teacher else None,
     )
-    return fit(cut.head, lesson, replace(HEAD_PLAN, seed=material.config.seed), material.progress)
+    plan = replace(HEAD_PLAN, seed=material.config.seed, recipe=material.config.recipe)
+    result = fit(cut.head, lesson, plan, material.progress)
+    return result, np.concatenate([features, val_features])
 
 
-def _fine_tune(cut: _Cut, material: Material, stores: _Stores) -> FitResult:
+def _fine_tune(cut: _Cut, material: Material, stores: _Stores, teacher: TeacherScores | None) -> FitResult:
     train, config, schedule = material.train, material.config, material.config.schedule
     num_copies = len(stores.train) // len(train)
     with material.progress.task("computing changed copies", len(train) * (num_copies - 1)) as task:
@@ -166,18 +181,19 @@ def _fine_tune(cut: _Cut, material: Material, stores: _Stores) -> FitResult:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
 
-    def draw(rows: NDArray[np.int64], epoch: int) -> Store:
-        """Return one of each picture's copies, another one in another epoch."""
+    def draw(rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """Return which of its copies each picture shows, another one in another epoch."""
         copies = np.random.default_rng((config.seed, epoch, _DRAW_STREAM)).integers(num_copies, size=len(train))
-        drawn: Store = stores.train[copies[rows] * len(train) + rows]
+        drawn: NDArray[np.int64] = copies[rows]
         return drawn
 
     lesson = Lesson(
-        inputs=draw,
+        inputs=lambda rows, epoch: stores.train[draw(rows, epoch) * len(train) + rows],
         label_indices=train.label_indices,
         class_weights=material.class_weights,
         val_inputs=stores.val,
         val_label_indices=material.val.label_indices,
+        teaching=teacher.teach(draw) if teacher else None,
     )
     plan = FitPlan(
         stage=TUNING_STAGE,
@@ -186,6 +202,7 @@ def _fine_tune(cut: _Cut, material: Material, stores: _Stores) -> FitResult:
         batch_size=schedule.batch_size,
         patience=schedule.patience,
         seed=config.seed,
+        recipe=config.recipe,
     )
     return fit(cut.tail, lesson, plan, material.progress)
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgecnn.data import load_pixels
-from edgecnn.train.run_folder import HISTORY_FILE, METRICS_FILE, RunFolder
+from edgecnn.train.ablation_record import ABLATION_FILE, read_ablation
+from edgecnn.train.run_folder import HISTORY_FILE, METRICS_FILE, SHEET_FILE, RunFolder
 
 DRAW_SHAPES = Path(__file__).parents[2] / "tools" / "draw_shapes.py"
 PER_CLASS = 20
@@ -24,6 +25,7 @@ RUN_FILES = [
     "labels.txt",
     "metrics.json",
     "model.keras",
+    "plots/augmentation.png",
     "plots/confusion.png",
     "plots/curves.png",
     "split.json",
@@ -104,7 +106,7 @@ def test_json_is_one_object_on_stdout_with_the_metrics_of_the_run(finished: tupl
 
 
 def test_stderr_has_our_own_lines_only(finished: tuple[Path, Any]) -> None:
-    own = ("4 classes;", "reading ", "scratch ", "scoring ")
+    own = ("4 classes;", "looking for copies", "reading ", "scratch ", "scoring ")
     assert [line for line in finished[1].stderr.splitlines() if not line.startswith(own)] == []
 
 
@@ -301,10 +303,46 @@ def test_lite0_trains_its_head_and_then_its_tail(shapes: Path, tmp_path: Path, e
     assert list(dict.fromkeys(row["stage"] for row in history_of(run))) == stages
     opened = RunFolder.open(run)
     assert [stage.name for stage in opened.config.stages] == stages
-    assert files_of(run) == RUN_FILES
+    # A head learns from pictures as they are: there is no sheet of what augmentation made of them.
+    assert files_of(run) == [name for name in RUN_FILES if epochs or name != SHEET_FILE]
     kept = opened.config.stages[-1] if opened.config.stages[-1].kept else opened.config.stages[0]
     best = next(row for row in opened.read_history() if (row.stage, row.epoch) == (kept.name, kept.best_epoch))
     assert best.val_accuracy == pytest.approx(json.loads(process.stdout)["metrics"]["val"]["top1"], abs=0.1)
+
+
+def test_the_preview_is_the_sheet_that_training_leaves_and_trains_nothing(
+    finished: tuple[Path, Any], shapes: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    process = edgecnn("train", shapes, *SMALL, "--preview", sheet, cwd=tmp_path)
+    assert (process.returncode, process.stdout) == (0, ""), process.stderr
+    assert sheet.read_bytes() == (finished[0] / SHEET_FILE).read_bytes()
+    assert list(tmp_path.iterdir()) == [sheet]
+
+
+def test_a_preview_of_no_change_or_in_no_folder_is_refused(shapes: Path, tmp_path: Path) -> None:
+    unchanged = edgecnn("train", shapes, *SMALL, "--augment", "none", "--preview", tmp_path / "sheet.png")
+    assert unchanged.returncode == 2
+    assert "changes no picture" in unchanged.stderr
+    nowhere = edgecnn("train", shapes, *SMALL, "--preview", tmp_path / "nowhere" / "sheet.png")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.splitlines()[-1].startswith("error: cannot write the contact sheet")
+
+
+@pytest.mark.slow
+def test_ctrl_c_among_the_variants_keeps_the_model_and_the_finished_variants(
+    finished: tuple[Path, Any], shapes: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start("train", shapes, "-o", run, *SMALL, "--ablation")
+    stderr = signal_after(process, [("variant 2 of 3", signal.SIGINT)])
+    assert process.returncode == 0, stderr
+    assert "interrupted: the model is kept; finished variants: 1" in stderr
+    record = read_ablation(RunFolder.open(run))
+    assert record is not None
+    assert [one.name for one in record.variants] == ["model", "no-augmentation"]
+    assert files_of(run) == sorted([*RUN_FILES, ABLATION_FILE])
+    assert history_of(run) == history_of(finished[0])
 
 
 @pytest.mark.slow

@@ -67,7 +67,8 @@ def _work(job: dict[str, Any], send: Send) -> None:
     # TensorFlow takes seconds to load: only now, when nothing simple is wrong any more.
     from edgecnn.export.quantize.fake_quantized import FakeQuantized
     from edgecnn.train.backend import keras, make_repeatable
-    from edgecnn.train.fitting import FitPlan, Lesson, fit, is_better
+    from edgecnn.train.fitting import fit, is_better
+    from edgecnn.train.lesson import FitPlan, Lesson
 
     make_repeatable(config["seed"])
     num_rows = min(config["pictures"], len(train))
