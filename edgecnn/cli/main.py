@@ -27,6 +27,7 @@ from edgecnn.errors import (
 VERBS = {
     "data": "Check a folder of pictures, or divide it into train, val and test.",
     "train": "Train a classifier on a folder of pictures.",
+    "report": "Say how good a training run is, and what to do next.",
     "export": "Turn a training run into one .tflite file, checked for accuracy.",
     "run": "Label what a camera, a clip or a folder shows.",
     "eval": "Measure the accuracy of runs and exported files.",
@@ -36,7 +37,7 @@ VERBS = {
 }
 
 # What a verb needs beyond the device half; a board has no use for it.
-_NEEDS_TRAIN = {"train", "export"}
+_NEEDS_TRAIN = {"train", "report", "export"}
 
 EXIT_ERROR = 1
 EXIT_GATE_FAILED = 3

@@ -9,6 +9,8 @@ RUN/
 ├── metrics.json    {"val": {…}, "test": {…} or null}
 ├── candidates.json what the architectures reached: CandidatesRecord; only where ``auto`` chose among them
 ├── architecture.py the user's own program that built the network; only where it did
+├── report.html     how good it is and what to do next, as a page; see edgecnn.train.report
+├── report.json     the same as data
 ├── ablation.json   what augmentation and pooling were worth: AblationRecord; only where the user asked for it
 └── plots/          curves.png, confusion.png, and what augmentation made of a few training pictures:
                     augmentation.png, one row for each of the first classes, the picture itself at its left;

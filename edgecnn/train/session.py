@@ -145,7 +145,9 @@ class _Session:
             val, test = self._finish(model, outcome, weights)
         run = RunFolder.open(self._place.commit())
         trained = TrainedRun(run=run, val=val, test=test, candidates=self._candidates)
+        from edgecnn.train.report.gathering import report_training
 
+        report_training(trained.run, model, self._pictures, outcome.features, self._progress)
         if not self._config.ablation:
             return trained
         # Only now: the run is whole and has its name, whatever happens to the variants.

@@ -28,6 +28,8 @@ RUN_FILES = [
     "plots/augmentation.png",
     "plots/confusion.png",
     "plots/curves.png",
+    "report.html",
+    "report.json",
     "split.json",
 ]
 
@@ -106,7 +108,7 @@ def test_json_is_one_object_on_stdout_with_the_metrics_of_the_run(finished: tupl
 
 
 def test_stderr_has_our_own_lines_only(finished: tuple[Path, Any]) -> None:
-    own = ("4 classes;", "looking for copies", "reading ", "scratch ", "scoring ")
+    own = ("4 classes;", "looking for copies", "reading ", "scratch ", "scoring ", "computing features for the report")
     assert [line for line in finished[1].stderr.splitlines() if not line.startswith(own)] == []
 
 
