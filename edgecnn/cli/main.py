@@ -32,6 +32,7 @@ VERBS = {
     "run": "Label what a camera, a clip or a folder shows.",
     "eval": "Measure the accuracy of runs and exported files.",
     "inspect": "Show what is inside a model file.",
+    "explain": "Show how a network looks at a picture.",
     "verify": "Replay a file's golden vectors on this machine.",
     "bench": "Measure how fast a model runs on this machine.",
 }

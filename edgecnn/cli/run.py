@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.cli.asking import backend_option, read_request, request_options, together
-from edgecnn.cli.signals import stop_on_signals
+from edgecnn.cli.signals import reader_may_leave, stop_on_signals
 
 if TYPE_CHECKING:
     from edgecnn.modelfile import ModelFile
@@ -139,7 +138,7 @@ def command(
             options = _with_unknown_of_file(options, classifier)
             options = replace(options, setup=_describe(classifier, frames, options.num_lanes))
             assert options.setup is not None
-        with _reader_may_leave():
+        with reader_may_leave():
             run(frames, classifier, [*outputs, ReportSink(options.setup, _say)], options, stop=stop)
 
 
@@ -259,16 +258,6 @@ def _describe(classifier: Classifier, source: Source, num_lanes: int) -> Any:
         backend=classifier.backend + (f", {num_lanes} pictures at a time" if num_lanes > 1 else ""),
         source=source.address,
     )
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """End quietly when nobody reads our output any more, as in ``| head``."""
-    try:
-        yield
-    except BrokenPipeError:
-        # Python flushes its standard output once more at exit. Click would make this an exit code of 1.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-"""Ctrl-C and SIGTERM end what runs, with its results."""
+"""Ctrl-C and SIGTERM end what runs, with its results; a reader that leaves ends nothing."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +27,13 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Go on quietly when nobody reads our output any more, as in ``| head``."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes its standard output once more at exit. Click would make this an exit code of 1.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

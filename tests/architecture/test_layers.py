@@ -131,12 +131,13 @@ def test_every_error_says_what_it_means() -> None:
 def test_every_verb_is_a_command_with_help(verb: str) -> None:
     command = importlib.import_module(f"edgecnn.cli.{verb}").command
     assert isinstance(command, click.Command)
-    assert command.help
-    assert "--json" in {option for parameter in command.params for option in parameter.opts} or verb == "run"
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        assert each.help
+        assert "--json" in {option for parameter in each.params for option in parameter.opts} or verb == "run"
 
 
 def test_there_is_a_file_for_every_verb_and_a_verb_for_every_file() -> None:
-    no_verbs = {"__init__", "asking", "main", "progress", "signals"}
+    no_verbs = {"__init__", "asking", "explained", "main", "progress", "signals", "training_record"}
     files = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - no_verbs
     assert files == set(VERBS)
 
