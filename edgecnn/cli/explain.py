@@ -46,7 +46,9 @@ _AS_TYPED = {"as_json": "--json", "picture": "PICTURE", "class_name": "--class",
 @click.option("--split", type=click.Choice(SPLIT_NAMES), help="Which split of them; test if left out, else val.")
 @click.option("--camera", metavar="ADDRESS", help="Take the picture with a camera: 0, csi:0, rtsp://…, a clip.")
 @request_options
-@click.option("-o", "--output", type=_PATH, metavar="PAGE", help="Page to write; if left out: FILE's name and .html.")
+@click.option(
+    "-o", "--output", type=_PATH, metavar="PAGE", help="Page to write; if left out: FILE's name and -explained.html."
+)
 @click.option("--png", type=_PATH, metavar="DIR", help="Write every picture of the page as a PNG file, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON; a page is written only with -o.")
 @click.option(
@@ -121,7 +123,7 @@ def _page_path(network: Network, given: dict[str, Any]) -> Path | None:
     """Return where the page goes; None where only data or pictures were asked for."""
     if given["output"] is None and (given["as_json"] or given["png"]):
         return None
-    return given["output"] or Path(f"{network.file.path.stem}.html")
+    return given["output"] or Path(f"{network.file.path.stem}-explained.html")  # FILE.html may be an export's report
 
 
 def _check_writable(page: Path | None, png: Path | None) -> None:

@@ -41,13 +41,13 @@ def test_a_file_and_a_picture_give_one_page_that_needs_nothing_else(
     done = run_edgecnn("explain", model_file, star, cwd=nowhere)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert [path.name for path in nowhere.iterdir()] == ["shapes-int8.html"]
-    page = (nowhere / "shapes-int8.html").read_text("utf-8")
+    assert [path.name for path in nowhere.iterdir()] == ["shapes-int8-explained.html"]
+    page = (nowhere / "shapes-int8-explained.html").read_text("utf-8")
     for number, title in enumerate(TITLES.values(), start=1):
         assert f'<span class="disc">{number}</span> {title}' in page
     assert "star" in page
     assert not re.search(r"""src=["']?(?:https?:)?//|<link[^>]*href="http|url\(["']?http|@import""", page)
-    assert "wrote shapes-int8.html" in done.stderr
+    assert "wrote shapes-int8-explained.html" in done.stderr
 
 
 def test_json_and_png_are_the_same_content_and_no_page_is_written(
