@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import settings
 from msgspec import structs
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from edgecnn.modelfile import ModelFile
 from edgecnn.modelfile.archive import append_files
@@ -32,6 +34,7 @@ settings.register_profile("edgecnn", deadline=None)
 settings.load_profile("edgecnn")
 
 RunEdgecnn = Callable[..., subprocess.CompletedProcess[str]]
+StartChromium = Callable[..., webdriver.Chrome]
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +146,28 @@ def run_edgecnn() -> RunEdgecnn:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def start_chromium() -> Iterator[StartChromium]:
+    """Starts headless Chromium, which keeps the named logs: ``start_chromium("browser", "performance")``."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("no browser to open the page in: apt-get install chromium chromium-driver")
+    opened: list[webdriver.Chrome] = []
+
+    def start(*logs: str) -> webdriver.Chrome:
+        options = webdriver.ChromeOptions()
+        options.binary_location = program
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", dict.fromkeys(logs, "ALL"))
+        opened.append(webdriver.Chrome(options=options, service=Service(driver)))
+        return opened[-1]
+
+    yield start
+    for browser in opened:
+        browser.quit()
 
 
 @pytest.fixture(scope="session")

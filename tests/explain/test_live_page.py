@@ -1,11 +1,10 @@
 """The live view's page in a real browser."""
 
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from live_view import live_view, until
 from page_browser import DESK, PHONE, console, find, overflow_px
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
@@ -33,15 +31,9 @@ def network(exported) -> Network:
 
 
 @pytest.fixture(scope="module")
-def second_chromium() -> Iterator[webdriver.Chrome]:
+def second_chromium(start_chromium: Callable[..., webdriver.Chrome]) -> webdriver.Chrome:
     """Another browser: of the tabs of one only the one in front draws."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    opened = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield opened
-    opened.quit()
+    return start_chromium("browser")
 
 
 def open_live(browser: webdriver.Chrome, url: str, width: int = DESK, *, dark: bool = False) -> None:

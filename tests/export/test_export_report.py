@@ -1,8 +1,7 @@
 """The report of an export, as data and as a page in a real browser."""
 
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import binomtest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 
 from edgecnn.data import ImageFolder, Picture, load_pixels
@@ -69,18 +67,8 @@ def good(material: ReportMaterial, exported: ModelFile) -> ReportMaterial:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no browser to open the page in: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+def browser(start_chromium: Callable[..., webdriver.Chrome]) -> webdriver.Chrome:
+    return start_chromium("browser", "performance")
 
 
 def run_network(model: bytes, inputs: NDArray[Any]) -> NDArray[np.float32]:
