@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def write_pictures(folder: Path, explanation: Explanation) -> list[Path]:
         _write(path, encode_png(image.pixels))
 
     for prefix, data in _parts(explanation):
-        walk(data, lambda array: None, lambda image, prefix=prefix: write(prefix, image))  # type: ignore[misc]
+        walk(data, lambda array: None, partial(write, prefix))
     return list(written)
 
 
@@ -66,10 +66,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
 
     Numbers have six digits.
     """
-    plain = {
-        prefix: walk(data, _to_list, lambda image, prefix=prefix: _file_name(prefix, image))  # type: ignore[misc]
-        for prefix, data in _parts(explanation)
-    }
+    plain = {prefix: walk(data, _to_list, partial(_file_name, prefix)) for prefix, data in _parts(explanation)}
     head = plain.pop("head")
     screens = {
         screen.key: {"title": screen.title, "missing": screen.missing, **plain[_prefix(screen)]}
