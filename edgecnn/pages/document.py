@@ -33,7 +33,12 @@ def make_environment(package: str, filters: Mapping[str, Callable[..., Any]]) ->
 
 def house_style() -> str:
     """Return the style sheet that every page begins with: colours, light and dark, text, tables."""
-    return (Path(__file__).parent / "templates" / "house.css").read_text("utf-8")
+    return _style("house.css")
+
+
+def report_style() -> str:
+    """Return the style sheet that every report, a page of sections and tables, begins with."""
+    return house_style() + _style("report.css")
 
 
 def source_of(text: str) -> str:
@@ -43,3 +48,7 @@ def source_of(text: str) -> str:
         W3C, Content Security Policy Level 3, section 2.3.1, ``hash-source``.
     """
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _style(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text("utf-8")

@@ -19,7 +19,7 @@ from edgecnn.export.report.contents import Report
 from edgecnn.export.report.material import ReportMaterial
 from edgecnn.export.report.wording import FILTERS
 from edgecnn.modelfile.atomic import write_atomically
-from edgecnn.pages import house_style, make_environment
+from edgecnn.pages import make_environment, report_style
 
 MAX_CLASSES = 200
 
@@ -83,7 +83,7 @@ def render(report: Report, thumbnails: list[str | None]) -> str:
             charts=charts,
             worst_rows=sorted((row for row in report.rows if row.rank), key=lambda row: row.rank or 0),
             max_classes=MAX_CLASSES,
-            house_style=Markup(house_style()),  # our own file, never data
+            report_style=Markup(report_style()),  # our own file, never data
             data=report_to_json(report),
         )
     )

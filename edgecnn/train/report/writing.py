@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from edgecnn.errors import RunError
 from edgecnn.modelfile.atomic import write_atomically
-from edgecnn.pages import house_style, make_environment, source_of
+from edgecnn.pages import make_environment, report_style, source_of
 from edgecnn.train.report import charts
 from edgecnn.train.report.assembling import assemble
 from edgecnn.train.report.contents import Report
@@ -76,7 +76,7 @@ def render(report: Report, addresses: list[str | None]) -> str:
         addresses=addresses,
         script=Markup(script),  # our own file, never data
         script_source=source_of(script),
-        house_style=Markup(house_style()),
+        report_style=Markup(report_style()),
     )
 
 
